@@ -1,0 +1,138 @@
+"""What a script shows: a quiet import, progress, errors in one line."""
+
+import contextlib
+import os
+import signal
+import sys
+
+
+class StopRun(Exception):
+    """Ends a script with `exit_code`, after its message in one line on stderr."""
+
+    def __init__(self, message, exit_code):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class UserError(StopRun):
+    """What the user can mend: the message says what was got, what was expected, how to mend it."""
+
+    def __init__(self, message):
+        super().__init__(message, exit_code=2)
+
+
+@contextlib.contextmanager
+def quiet_import():
+    """Imports TensorFlow without the lines it logs while it loads.
+
+    The C++ side writes a few of them straight to file descriptor 2 whatever its log level, so the
+    descriptor itself is turned away. Ctrl-C ends the process at once, as nothing is begun yet.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow leaves oneDNN off on processors without AVX512-VNNI; there too it takes a step of
+    # the CNN from 60 to 40 ms.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"{error} for {sys.executable}; ./run_all.sh installs what is needed into .venv"
+    else:
+        message = None
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)
+        signal.signal(signal.SIGINT, on_interrupt)
+    if message:
+        sys.exit(_say(message, 2))
+
+
+@contextlib.contextmanager
+def one_line_errors():
+    """Turns what ends a script early into one line on stderr and its exit code.
+
+    2 for what the user can mend, 130 and 143 for Ctrl-C and SIGTERM, the code of a `StopRun`.
+    Anything else is a defect of ours and keeps its traceback.
+    """
+
+    def terminate(number, frame):
+        raise StopRun("stopped by SIGTERM", 128 + number)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+        sys.stdout.flush()
+    except StopRun as stop:
+        sys.exit(_say(stop, stop.exit_code))
+    except KeyboardInterrupt:
+        sys.exit(_say("stopped by SIGINT", 130))
+    except BrokenPipeError:  # the reader has gone, as in `script | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        sys.exit(_say(error, 2))
+
+
+def _say(message, exit_code):
+    print(" ".join(str(message).split()), file=sys.stderr, flush=True)
+    return exit_code
+
+
+class Signals:
+    """SIGINT and SIGTERM as a wish that the loop grants at the end of its step.
+
+    Use as a context; `received` is the signal's number once one came, else None.
+    """
+
+    def __enter__(self):
+        self.received = None
+        self._before = {
+            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *exc_info):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        self.received = number
+
+
+class Progress:
+    """Shows where a run is: a bar on a terminal, the tutorial's lines elsewhere."""
+
+    def __init__(self, first_step, max_steps):
+        self._accuracy = ""
+        self._bar = None
+        if sys.stderr.isatty() and sys.stdout.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=max_steps, initial=first_step, unit="step", dynamic_ncols=True)
+
+    def training_accuracy(self, step, accuracy):
+        """Reports the accuracy on the batch of `step`, measured before its update."""
+        self._accuracy = f"{accuracy:g}"
+        if not self._bar:
+            print(f"step {step}, training accuracy {accuracy:g}", flush=True)
+
+    def step(self, loss):
+        """Reports that one more step is done, and its loss."""
+        if self._bar:
+            # refresh=False: tqdm redraws by its own clock, ten times a second at most.
+            self._bar.set_postfix(
+                {"loss": f"{loss:.4f}", "accuracy": self._accuracy}, refresh=False
+            )
+            self._bar.update()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        if self._bar:
+            self._bar.close()

@@ -1,0 +1,125 @@
+"""Reads and writes IDX files, the format of MNIST, gzipped or not.
+
+The format: a big-endian magic number (2048 + dimensions, where the elements are bytes), one 32-bit
+size for each dimension, then the bytes. Source: http://yann.lecun.com/exdb/mnist/
+"""
+
+import functools
+import gzip
+import hashlib
+import operator
+import struct
+import zlib
+
+import numpy as np
+
+from shared.console import UserError
+
+_CHUNK = 1 << 20
+
+
+class IdxError(UserError, ValueError):
+    """A file that is not the IDX file it should be."""
+
+
+def read(path, dimensions, shape=None, sha256=None):
+    """Returns the elements of an IDX file.
+
+    Parameters
+    ----------
+    path : str
+    dimensions : 3 for images, 1 for labels.
+    shape : the only shape that is accepted; None accepts any.
+    sha256 : the only digest of the uncompressed file that is accepted; None accepts any.
+
+    Returns
+    -------
+    uint8 array with `dimensions` axes.
+
+    Raises
+    ------
+    IdxError : the file is not such a file.
+    OSError : the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        # By content, not by name: some browsers unpack a download and leave ".gz" in its name.
+        is_gzip = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        stream = gzip.GzipFile(fileobj=file) if is_gzip else file
+        return parse(stream, path, dimensions, shape, sha256)
+
+
+def parse(stream, name, dimensions, shape=None, sha256=None):
+    """Does what `read` does, for an open stream; `name` stands for it in messages."""
+    try:
+        header = stream.read(4 * (1 + dimensions))
+        sizes = _sizes(header, name, dimensions, shape)
+        expected = functools.reduce(operator.mul, sizes, 1)
+        payload = _read_at_most(stream, expected + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        if getattr(error, "errno", None) is not None:  # the system's error, not the gzip module's
+            raise
+        raise IdxError(f"{name}: damaged gzip ({error}); get the file again")
+    if len(payload) != expected:
+        amount = len(payload) if len(payload) < expected else "more"
+        raise IdxError(
+            f"{name}: {amount} bytes after the header, expected {expected} for {_text(sizes)}; "
+            "get the file again"
+        )
+    array = np.frombuffer(payload, np.uint8).reshape(sizes)
+    if sha256:
+        check_digest(array, name, sha256)
+    return array
+
+
+def check_digest(array, name, sha256):
+    """Raises IdxError where an array is not the contents of the IDX file with that SHA-256."""
+    digest = hashlib.sha256(_header(array))
+    digest.update(array)
+    if digest.hexdigest() != sha256:
+        raise IdxError(
+            f"{name}: wrong contents: SHA-256 {digest.hexdigest()}, expected {sha256}; "
+            "get the file again"
+        )
+
+
+def _sizes(header, name, dimensions, shape):
+    """Returns the sizes that a header states, once it is known to be the right header."""
+    if len(header) != 4 * (1 + dimensions):
+        raise IdxError(
+            f"{name}: {len(header)} bytes, too few for an IDX header; get the file again"
+        )
+    magic, *sizes = struct.unpack(f">{1 + dimensions}I", header)
+    if magic != 2048 + dimensions:
+        kind = "images" if dimensions == 3 else "labels"
+        raise IdxError(
+            f"{name}: magic number {magic}, expected {2048 + dimensions}, that of IDX {kind}"
+        )
+    if shape is not None and tuple(sizes) != tuple(shape):
+        raise IdxError(f"{name}: shape {_text(sizes)}, expected {_text(shape)}")
+    return sizes
+
+
+def _text(sizes):
+    return " x ".join(map(str, sizes))
+
+
+def _read_at_most(stream, size):
+    """Reads up to `size` bytes; memory grows with the bytes that come, not with `size`."""
+    payload = bytearray()
+    while len(payload) < size:
+        chunk = stream.read(min(_CHUNK, size - len(payload)))
+        if not chunk:
+            break
+        payload += chunk
+    return payload
+
+
+def write(file, array):
+    """Writes a uint8 array to an open binary file, as the bytes that `read` takes."""
+    file.write(_header(array))
+    file.write(np.ascontiguousarray(array))
+
+
+def _header(array):
+    return struct.pack(f">{1 + array.ndim}I", 2048 + array.ndim, *array.shape)

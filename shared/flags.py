@@ -1,0 +1,169 @@
+"""The flags of every script, defined once."""
+
+import math
+import sys
+
+from absl import flags
+
+from shared import datasets
+from shared.console import UserError
+
+OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
+
+# What the numbers of a run depend on: a run that goes on must go on with the same.
+NUMBERS = (
+    "dataset",
+    "validation_size",
+    "batch_order",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "keep_prob",
+    "seed",
+)
+
+
+def parse(argv, doc, max_steps, batch_size, optimizer, learning_rate, keep_prob=None):
+    """Parses a script's command line.
+
+    Parameters
+    ----------
+    argv : the command line, the script's name first.
+    doc : what --help says first.
+    max_steps, batch_size, optimizer, learning_rate : the script's own defaults.
+    keep_prob : likewise; None for a model without dropout, which then has no such flag.
+
+    Returns
+    -------
+    absl.flags.FlagValues with one attribute a flag.
+
+    Raises
+    ------
+    UserError : an unknown flag, or a value out of range.
+    """
+    # A FlagValues of our own: the global one already holds absl.logging's --log_dir.
+    values = flags.FlagValues()
+    _define_data(values, batch_size)
+    _define_training(values, max_steps, optimizer, learning_rate, keep_prob)
+    _define_run(values)
+    flags.DEFINE_boolean("help", False, "Show this help.", flag_values=values)
+    try:
+        rest = values(argv)[1:]
+    except flags.Error as error:
+        raise UserError(f"{error} (--help lists all flags)")
+    if rest:
+        raise UserError(f"unexpected argument {rest[0]!r}; flags are --name=value")
+    if values.help:
+        print(doc.strip(), values.get_help(), sep="\n\n")
+        sys.exit(0)
+    return values
+
+
+def _define_data(values, batch_size):
+    flags.DEFINE_enum("dataset", "mnist", datasets.NAMES, "What to train on.", flag_values=values)
+    flags.DEFINE_string(
+        "data_dir",
+        "",
+        "Folder with the dataset's IDX files, gzipped or not, or with a sub-folder named after the "
+        "dataset; default: the environment's TWINS_DATA_DIR. Without either: the project's cache, "
+        "Keras's cache, a download.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "validation_size",
+        None,
+        "Training examples held out, the first of the file; 0 trains on all of them. Default: "
+        "5000, of digits 100.",
+        lower_bound=0,
+        flag_values=values,
+    )
+    flags.DEFINE_integer("batch_size", batch_size, "Examples a step.", 1, flag_values=values)
+    flags.DEFINE_enum(
+        "batch_order",
+        "shuffled",
+        ("shuffled", "file"),
+        "Order of the examples in an epoch: shuffled anew for each, or as in the file.",
+        flag_values=values,
+    )
+
+
+def _define_training(values, max_steps, optimizer, learning_rate, keep_prob):
+    flags.DEFINE_integer("max_steps", max_steps, "Steps to train.", 1, flag_values=values)
+    flags.DEFINE_enum("optimizer", optimizer, OPTIMIZERS, "Update rule.", flag_values=values)
+    flags.DEFINE_float("learning_rate", learning_rate, "Learning rate.", flag_values=values)
+    flags.register_validator(
+        "learning_rate",
+        lambda rate: 0 < rate < math.inf,
+        "expected a number above 0",
+        flag_values=values,
+    )
+    if keep_prob is not None:
+        flags.DEFINE_float(
+            "keep_prob",
+            keep_prob,
+            "Probability that dropout keeps a unit; 1 drops none.",
+            flag_values=values,
+        )
+        flags.register_validator(
+            "keep_prob",
+            lambda probability: 0 < probability <= 1,
+            "expected a number above 0 and at most 1",
+            flag_values=values,
+        )
+    flags.DEFINE_integer(
+        "seed", 0, "Seed of weights, batches and dropout.", 0, 2**31 - 1, flag_values=values
+    )
+
+
+def _define_run(values):
+    flags.DEFINE_integer(
+        "eval_every",
+        100,
+        "Steps from one report of the training accuracy, on the step's batch, to the next; 0 "
+        "reports none.",
+        0,
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "save_every",
+        1000,
+        "Steps from one checkpoint to the next; 0 saves only at the end.",
+        0,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "run_dir",
+        "",
+        "Folder for all that the run leaves. If a run is there already, it goes on from its newest "
+        "checkpoint. Default: a new folder runs/SCRIPT/STYLE/DATE-TIME.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "restart", False, "Begin afresh, over the run in --run_dir.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "log_dir",
+        "",
+        "Folder for TensorBoard; default: tensorboard in the run's folder.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean("log", True, "Write summaries for TensorBoard.", flag_values=values)
+    flags.DEFINE_string(
+        "device", "auto", "auto (a GPU if there is one), cpu, gpu or gpu:N.", flag_values=values
+    )
+    flags.register_validator(
+        "device",
+        lambda device: (
+            device in ("auto", "cpu", "gpu")
+            or (device.startswith("gpu:") and device[4:].isdecimal())
+        ),
+        "expected auto, cpu, gpu or gpu:N",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "threads",
+        0,
+        "Threads an operation may use; 0: one for each core. The numbers depend on it.",
+        0,
+        flag_values=values,
+    )

@@ -1,0 +1,79 @@
+"""The machine a run is on, as far as its numbers and its speed depend on it."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+
+from shared.console import UserError
+
+
+def select_device(device, list_gpus):
+    """Makes TensorFlow use the device that --device names, reproducibly if it is a GPU.
+
+    By the environment, which both generations of TensorFlow read when they first need it: call
+    this before anything else is asked of TensorFlow.
+
+    Parameters
+    ----------
+    device : "auto", "cpu", "gpu" or "gpu:N".
+    list_gpus : TensorFlow's function that lists physical devices of a type.
+
+    Returns
+    -------
+    str, the name of the device.
+
+    Raises
+    ------
+    UserError : a GPU was asked for and there is none.
+    """
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    elif device.startswith("gpu:"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = device[len("gpu:") :]
+    if list_gpus("GPU"):
+        os.environ["TF_DETERMINISTIC_OPS"] = "1"
+        os.environ["TF_CUDNN_DETERMINISTIC"] = "1"  # the same, in the words of TF 1.15.5
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # products keep all 24 bits of float32
+        os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # memory as it is needed
+        return _gpu_name()
+    if device.startswith("gpu"):
+        raise UserError(
+            f"--device={device}: TensorFlow sees no such GPU; use --device=cpu, or check that "
+            "nvidia-smi lists it and that tensorflow[and-cuda] is installed"
+        )
+    return f"{_cpu_name()} ({cores()} cores)"
+
+
+def _gpu_name():
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    number = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    try:
+        return subprocess.check_output(query + ["--id=" + number], universal_newlines=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "GPU"
+
+
+def _cpu_name():
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def cores():
+    """Returns the number of processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def peak_memory_mib():
+    """Returns the most memory this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,249 @@
+"""What a run leaves: a folder with result.json, checkpoints/ and tensorboard/."""
+
+import contextlib
+import glob
+import itertools
+import json
+import math
+import os
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from shared import flags, machine
+from shared.console import StopRun, UserError
+
+RUNNING, COMPLETE, STOPPED, DIVERGED = "running", "complete", "stopped", "diverged"
+
+
+def write_json(path, value):
+    """Writes a JSON file whole or not at all."""
+    folder, name = os.path.split(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=name + ".")
+    try:
+        with os.fdopen(handle, "w") as file:
+            json.dump(value, file, indent=2)
+            file.write("\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def whole_or_not_at_all(prefix, error_class):
+    """Removes what a failed write has left.
+
+    Parameters
+    ----------
+    prefix : the path that all the files being written begin with.
+    error_class : what TensorFlow raises where the system would raise OSError.
+
+    Raises
+    ------
+    UserError : instead of that error, in one line.
+    """
+    try:
+        yield
+    except (OSError, error_class) as error:
+        for path in glob.glob(glob.escape(prefix) + "*"):
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        raise UserError(
+            f"could not write {prefix}: {str(error).splitlines()[0]}; make room, or name another "
+            "--run_dir"
+        )
+
+
+class Run:
+    """One run of a script, new or gone on with.
+
+    Attributes
+    ----------
+    directory : str, the run's folder; empty until `start` where --run_dir names none.
+    result : dict, what result.json holds.
+    is_complete : bool, whether an earlier run in --run_dir has done all that is asked for.
+    """
+
+    def __init__(self, script, style, values, data):
+        """Looks at the run that is in --run_dir, if any; changes nothing.
+
+        Parameters
+        ----------
+        script, style : str, as in tf1_style/mnist_deep.py.
+        values : the parsed flags.
+        data : shared.datasets.Dataset
+
+        Raises
+        ------
+        UserError : flags or data do not fit the run that is there, or each other.
+        """
+        if values.batch_size > len(data.train):
+            raise UserError(
+                f"--batch_size={values.batch_size}: expected at most {len(data.train)}, the "
+                f"training examples of {data.name}"
+            )
+        self._values = values
+        self.directory = values.run_dir
+        self.result = {
+            "script": script,
+            "style": style,
+            "status": RUNNING,
+            "step": 0,
+            "threads": values.threads or machine.cores(),
+            "flags": {name: values[name].value for name in flags.NUMBERS if name in values},
+        }
+        self.result["flags"]["validation_size"] = len(data.validation)
+        before = None if values.restart else self._read()
+        self._threads_before = before["threads"] if before else None
+        self.is_complete = False
+        if before:
+            self._check_same(before)
+            self.result["step"] = before["step"]
+            if before["status"] == COMPLETE and before["step"] == values.max_steps:
+                self.is_complete = True
+                self.result = before
+
+    def _read(self):
+        path = os.path.join(self.directory, "result.json")
+        if not self.directory or not os.path.exists(path):
+            return None
+        try:
+            with open(path) as file:
+                before = json.load(file)
+            if set(before) >= set(self.result):
+                return before
+        except (ValueError, TypeError):
+            pass
+        raise UserError(f"{path}: not the result of a run; --restart begins afresh over it")
+
+    def _check_same(self, before):
+        """Refuses to go on with a run if the numbers would not be those of one unbroken run."""
+        pairs = [(key, before[key], self.result[key]) for key in ("script", "style")]
+        for name, value in self.result["flags"].items():
+            pairs.append(("--" + name, before["flags"].get(name), value))
+        differing = [f"{name} {was}, not {now}" for name, was, now in pairs if was != now]
+        if differing:
+            raise UserError(
+                f"the run in {self.directory} has {'; '.join(differing)}; give it the same, "
+                "--restart it, or name another --run_dir"
+            )
+        self._check_step(before["step"])
+
+    def _check_step(self, step):
+        if step > self._values.max_steps:
+            raise UserError(
+                f"the run in {self.directory} is at step {step}, past "
+                f"--max_steps={self._values.max_steps}; ask for more steps, or --restart it"
+            )
+
+    @property
+    def checkpoints(self):
+        """The folder of the style's checkpoints, such as checkpoints/tf1."""
+        return os.path.join(self.directory, "checkpoints", self.result["style"].split("_")[0])
+
+    @property
+    def tensorboard(self):
+        """The folder of the summaries, or None where --nolog asks for none."""
+        if not self._values.log:
+            return None
+        return self._values.log_dir or os.path.join(self.directory, "tensorboard")
+
+    def start(self, device, **versions):
+        """Makes the folder, with a result.json that says the run is under way.
+
+        Parameters
+        ----------
+        device : str, what it runs on.
+        versions : of the packages that its numbers depend on.
+        """
+        try:
+            if self.directory:
+                os.makedirs(self.directory, exist_ok=True)
+            else:
+                self.directory = _new_directory(self.result["script"], self.result["style"])
+        except OSError as error:
+            raise UserError(
+                f"{error.filename}: {error.strerror}; name a folder that can be made with --run_dir"
+            )
+        if self._values.restart:
+            for folder in ("checkpoints", "tensorboard"):
+                shutil.rmtree(os.path.join(self.directory, folder), ignore_errors=True)
+        self.save(
+            device=device,
+            versions=dict(versions, numpy=np.__version__, python=platform.python_version()),
+            command=sys.argv,
+            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        )
+
+    def going_on(self, step):
+        """Says that the run goes on from its checkpoint at `step`."""
+        self._check_step(step)
+        print(f"going on from step {step} in {self.directory}", flush=True)
+        threads = self.result["threads"]
+        if self._threads_before and threads != self._threads_before:
+            print(
+                f"--threads={threads}, before {self._threads_before}: the numbers will differ "
+                "from those of an unbroken run",
+                flush=True,
+            )
+
+    def check_loss(self, step, loss):
+        """Ends the run, exit 3, if the loss at `step` is not a finite number."""
+        if not math.isfinite(loss):
+            self.save(status=DIVERGED)
+            raise StopRun(
+                f"the loss is {loss:g} at step {step}; try a --learning_rate below "
+                f"{self._values.learning_rate:g}. The last checkpoint is that of step "
+                f"{self.result['step'] or 'none'}",
+                exit_code=3,
+            )
+
+    def stop(self, signal_number):
+        """Ends the run after a signal, once its state is saved: exit 130 or 143."""
+        self.save(status=STOPPED)
+        raise StopRun(
+            f"stopped by {signal.Signals(signal_number).name} after step {self.result['step']}; "
+            f"--run_dir={self.directory} goes on from there",
+            exit_code=128 + signal_number,
+        )
+
+    def finish(self, steps, seconds, test, validation):
+        """Writes the result of a run that has done all its steps.
+
+        Parameters
+        ----------
+        steps, seconds : what this process trained, and how long it took.
+        test, validation : (loss, accuracy); validation may be None.
+        """
+        self.save(
+            status=COMPLETE,
+            test_loss=test[0],
+            test_accuracy=test[1],
+            validation_loss=validation and validation[0],
+            validation_accuracy=validation and validation[1],
+            train_seconds=round(seconds, 3),
+            steps_per_second=round(steps / seconds, 2) if steps else None,
+        )
+
+    def save(self, **changes):
+        """Writes result.json, after some changes to it."""
+        self.result.update(changes, peak_memory_mib=round(machine.peak_memory_mib(), 1))
+        write_json(os.path.join(self.directory, "result.json"), self.result)
+
+
+def _new_directory(script, style):
+    """Makes runs/SCRIPT/STYLE/DATE-TIME, with a number behind it if that is taken."""
+    base = os.path.join("runs", script, style, time.strftime("%Y-%m-%d_%H-%M-%S"))
+    for number in itertools.count(1):
+        directory = base if number == 1 else f"{base}-{number}"
+        try:
+            os.makedirs(directory)
+            return directory
+        except FileExistsError:
+            pass

@@ -1,0 +1,35 @@
+"""Saves and restores a training program's state (TensorFlow 1 style)."""
+
+import os
+
+import tensorflow.compat.v1 as tf
+
+from shared import runs
+
+NAME = "model.ckpt"
+
+
+class Checkpoints:
+    """The checkpoints of one run: every variable of the graph, the optimizer's included."""
+
+    def __init__(self, directory, trainer):
+        self._directory = directory
+        self._session = trainer.session
+        self._saver = tf.train.Saver(max_to_keep=5)
+
+    def restore(self):
+        """Restores the newest checkpoint and returns its step, or None where there is none."""
+        state = tf.train.get_checkpoint_state(self._directory)
+        if not state:
+            return None
+        self._saver.restore(self._session, state.model_checkpoint_path)
+        # Without this a new Saver forgets the older files and never removes them.
+        self._saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
+        return int(self._session.run(tf.train.get_global_step()))
+
+    def save(self, step):
+        """Writes the checkpoint of `step`, and removes all but the five newest."""
+        path = os.path.join(self._directory, NAME)
+        with runs.whole_or_not_at_all(f"{path}-{step}", tf.errors.OpError):
+            os.makedirs(self._directory, exist_ok=True)
+            self._saver.save(self._session, path, global_step=step)

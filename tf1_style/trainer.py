@@ -1,0 +1,134 @@
+"""Trains a model and says how good it is (TensorFlow 1 style).
+
+The graph is built once, from placeholders; each step hands it a batch by `feed_dict`. Its twin is
+tf2_style/trainer.py: read the two side by side.
+"""
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+
+import tensorflow.compat.v1 as tf
+
+from shared import batches, console, datasets, flags, machine, runs
+from tf1_style.checkpoints import Checkpoints
+from tf1_style.optimizers import OPTIMIZERS
+from tf1_style.summaries import Summaries
+
+
+class Trainer:
+    """A model with its loss, accuracy and optimizer: what a step does."""
+
+    def __init__(self, model_class, values):
+        with tf.name_scope("input"):
+            self.images = tf.placeholder(tf.float32, [None, 784], name="images")
+            self.labels = tf.placeholder(tf.float32, [None, 10], name="labels")
+            self.keep_prob = tf.placeholder(tf.float32, [], name="keep_prob")
+        global_step = tf.train.create_global_step()
+        model = model_class(values.seed)
+        logits = model(self.images, self.keep_prob, global_step)
+
+        with tf.name_scope("loss"):
+            cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(
+                labels=self.labels, logits=logits
+            )
+            self.loss = tf.reduce_mean(cross_entropy)
+        with tf.name_scope("accuracy"):
+            correct = tf.equal(tf.argmax(logits, 1), tf.argmax(self.labels, 1))
+            self.accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+        with tf.variable_scope("train"):
+            optimizer = OPTIMIZERS[values.optimizer](values.learning_rate)
+            self.train_op = optimizer.minimize(self.loss, global_step=global_step)
+
+        self.session = tf.Session(
+            config=tf.ConfigProto(intra_op_parallelism_threads=values.threads)
+        )
+        self.session.run(tf.global_variables_initializer())
+
+    def train_step(self, images, labels, keep_prob):
+        """Updates the weights once; returns the loss before the update."""
+        _, loss = self.session.run(
+            [self.train_op, self.loss],
+            feed_dict={self.images: images, self.labels: labels, self.keep_prob: keep_prob},
+        )
+        return loss
+
+    def evaluate(self, images, labels):
+        """Returns loss and accuracy without dropout."""
+        return self.session.run(
+            [self.loss, self.accuracy],
+            feed_dict={self.images: images, self.labels: labels, self.keep_prob: 1.0},
+        )
+
+
+def evaluate(trainer, examples):
+    """Returns loss and accuracy over all examples, in slices so that memory does not grow."""
+    loss_sum, correct = 0.0, 0
+    for part in examples.slices():
+        images, labels = examples.batch(part, one_hot=True)
+        loss, accuracy = trainer.evaluate(images, labels)
+        loss_sum += float(loss) * len(images)
+        correct += round(float(accuracy) * len(images))
+    return loss_sum / len(examples), correct / len(examples)
+
+
+def train(trainer, values, data, run):
+    """Runs the steps that are left; returns how many there were, and the seconds they took."""
+    checkpoints = Checkpoints(run.checkpoints, trainer)
+    first_step = checkpoints.restore() or 0
+    if first_step:
+        run.going_on(first_step)
+    keep_prob = values.keep_prob if "keep_prob" in values else 1.0
+    started = time.perf_counter()
+
+    with contextlib.ExitStack() as stack:
+        summaries = stack.enter_context(Summaries(run.tensorboard, trainer))
+        progress = stack.enter_context(console.Progress(first_step, values.max_steps))
+        signals = stack.enter_context(console.Signals())
+        for step in range(first_step, values.max_steps):
+            indices = batches.indices(
+                step, values.batch_size, len(data.train), values.seed, values.batch_order
+            )
+            images, labels = data.train.batch(indices, one_hot=True)
+            if values.eval_every and step % values.eval_every == 0:
+                loss, accuracy = trainer.evaluate(images, labels)
+                progress.training_accuracy(step, accuracy)
+                summaries.scalars(step, {"loss": loss, "training_accuracy": accuracy})
+
+            loss = trainer.train_step(images, labels, keep_prob)
+            run.check_loss(step, loss)
+            progress.step(loss)
+
+            done = step + 1
+            due = done == values.max_steps or (values.save_every and done % values.save_every == 0)
+            if due or signals.received:
+                # So that no weights are saved whose loss is not finite.
+                run.check_loss(done, trainer.evaluate(images, labels)[0])
+                checkpoints.save(done)
+                run.save(step=done)
+            if signals.received and done < values.max_steps:
+                run.stop(signals.received)
+    return values.max_steps - first_step, time.perf_counter() - started
+
+
+def main(model_class, doc, **defaults):
+    """Does what the command line asks for, with a model's own defaults for its flags."""
+    with console.one_line_errors():
+        values = flags.parse(sys.argv, doc, **defaults)
+        data = datasets.load(values.dataset, values.data_dir, values.validation_size)
+        run = runs.Run(Path(sys.argv[0]).stem, __package__, values, data)
+        if not run.is_complete:
+            device = machine.select_device(
+                values.device, tf.config.experimental.list_physical_devices
+            )
+            run.start(device, tensorflow=tf.__version__)
+            trainer = Trainer(model_class, values)
+            steps, seconds = train(trainer, values, data, run)
+            run.finish(
+                steps,
+                seconds,
+                test=evaluate(trainer, data.test),
+                validation=evaluate(trainer, data.validation) if len(data.validation) else None,
+            )
+        print(f"test accuracy {run.result['test_accuracy']:g}")

@@ -1,0 +1,161 @@
+"""Update rules by their names (TensorFlow 2 style).
+
+Each is what `tf.train.*Optimizer` was: the same kernel, TensorFlow 1's default constants, its
+names for the slots. The optimizers of Keras that bear these names have other defaults (epsilon
+1e-7 for Adam) and in part other rules (see RMSProp), so a program that moves to them computes
+other numbers.
+"""
+
+import tensorflow as tf
+
+
+def _slots(variables, name, value=0.0):
+    """Returns one variable a variable, of the same shape and filled with `value`."""
+    return [
+        tf.Variable(
+            tf.fill(variable.shape, value),
+            trainable=False,
+            name=f"{variable.name.split(':')[0]}/{name}",
+        )
+        for variable in variables
+    ]
+
+
+class GradientDescent(tf.Module):
+    """w -= learning_rate * g"""
+
+    def __init__(self, variables, learning_rate):
+        super().__init__()
+        self.variables_to_train = variables
+        self.learning_rate = learning_rate
+
+    def apply(self, gradients):
+        for variable, gradient in zip(self.variables_to_train, gradients):
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=variable.handle, alpha=self.learning_rate, delta=gradient
+            )
+
+
+class Momentum(tf.Module):
+    """a = momentum * a + g; w -= learning_rate * a"""
+
+    def __init__(self, variables, learning_rate, momentum=0.9):
+        super().__init__()
+        self.variables_to_train = variables
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.accumulators = _slots(variables, "Momentum")
+
+    def apply(self, gradients):
+        for variable, accumulator, gradient in zip(
+            self.variables_to_train, self.accumulators, gradients
+        ):
+            tf.raw_ops.ResourceApplyMomentum(
+                var=variable.handle,
+                accum=accumulator.handle,
+                lr=self.learning_rate,
+                grad=gradient,
+                momentum=self.momentum,
+            )
+
+
+class Adagrad(tf.Module):
+    """a += g**2; w -= learning_rate * g / sqrt(a)
+
+    The accumulator starts at 0.1. Keras's Adagrad does too, and adds an epsilon under the root.
+    """
+
+    def __init__(self, variables, learning_rate, initial_accumulator_value=0.1):
+        super().__init__()
+        self.variables_to_train = variables
+        self.learning_rate = learning_rate
+        self.accumulators = _slots(variables, "Adagrad", initial_accumulator_value)
+
+    def apply(self, gradients):
+        for variable, accumulator, gradient in zip(
+            self.variables_to_train, self.accumulators, gradients
+        ):
+            tf.raw_ops.ResourceApplyAdagrad(
+                var=variable.handle,
+                accum=accumulator.handle,
+                lr=self.learning_rate,
+                grad=gradient,
+            )
+
+
+class RMSProp(tf.Module):
+    """s = decay * s + (1 - decay) * g**2; w -= learning_rate * g / sqrt(s + epsilon)
+
+    The mean square s starts at 1, in Keras's RMSprop at 0: its first steps are much longer.
+    """
+
+    def __init__(self, variables, learning_rate, decay=0.9, momentum=0.0, epsilon=1e-10):
+        super().__init__()
+        self.variables_to_train = variables
+        self.learning_rate = learning_rate
+        self.decay = decay
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.mean_squares = _slots(variables, "RMSProp", 1.0)
+        self.moments = _slots(variables, "RMSProp_1")
+
+    def apply(self, gradients):
+        for variable, mean_square, moment, gradient in zip(
+            self.variables_to_train, self.mean_squares, self.moments, gradients
+        ):
+            tf.raw_ops.ResourceApplyRMSProp(
+                var=variable.handle,
+                ms=mean_square.handle,
+                mom=moment.handle,
+                lr=self.learning_rate,
+                rho=self.decay,
+                momentum=self.momentum,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+
+
+class Adam(tf.Module):
+    """m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g**2;
+    w -= learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)
+
+    Epsilon is 1e-8; in Keras's Adam it is 1e-7.
+    """
+
+    def __init__(self, variables, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        super().__init__()
+        self.variables_to_train = variables
+        self.learning_rate = learning_rate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.beta1_power = tf.Variable(beta1, trainable=False, name="beta1_power")
+        self.beta2_power = tf.Variable(beta2, trainable=False, name="beta2_power")
+        self.m = _slots(variables, "Adam")
+        self.v = _slots(variables, "Adam_1")
+
+    def apply(self, gradients):
+        for variable, m, v, gradient in zip(self.variables_to_train, self.m, self.v, gradients):
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=m.handle,
+                v=v.handle,
+                beta1_power=self.beta1_power,
+                beta2_power=self.beta2_power,
+                lr=self.learning_rate,
+                beta1=self.beta1,
+                beta2=self.beta2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+        self.beta1_power.assign(self.beta1_power * self.beta1)
+        self.beta2_power.assign(self.beta2_power * self.beta2)
+
+
+OPTIMIZERS = {
+    "sgd": GradientDescent,
+    "momentum": Momentum,
+    "adagrad": Adagrad,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+}

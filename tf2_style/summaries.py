@@ -1,0 +1,29 @@
+"""Writes what TensorBoard shows of a run (TensorFlow 2 style)."""
+
+import tensorflow as tf
+
+
+class Summaries:
+    """The summaries of one run, in one folder; none where `directory` is None."""
+
+    def __init__(self, directory, trainer):
+        self._writer = None
+        if directory:
+            self._writer = tf.summary.create_file_writer(directory)
+            with self._writer.as_default():
+                tf.summary.graph(trainer.train_step.get_concrete_function().graph)
+
+    def scalars(self, step, values):
+        """Writes a dict of numbers as they are at `step`."""
+        if not self._writer:
+            return
+        with self._writer.as_default(step=step):
+            for tag, value in values.items():
+                tf.summary.scalar(tag, value)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        if self._writer:
+            self._writer.close()
