@@ -82,7 +82,7 @@ def load(name, data_dir="", validation_size=None):
         validation_size = digits.VALIDATION if name == "digits" else 5000
     if not 0 <= validation_size < total:
         raise DataError(
-            f"--validation_size={validation_size}: expected 0 to {total - 1}, as {name} has {total} "
+            f"--validation_size={validation_size}: expected 0 to {total - 1}; {name} has {total} "
             "training examples"
         )
     images, labels = files["train_images"], files["train_labels"]
