@@ -166,7 +166,7 @@ class Run:
             if self.directory:
                 os.makedirs(self.directory, exist_ok=True)
             else:
-                self.directory = _new_directory(self.result["script"], self.result["style"])
+                self.directory = new_directory(self.result["script"], self.result["style"])
         except OSError as error:
             raise UserError(
                 f"{error.filename}: {error.strerror}; name a folder that can be made with --run_dir"
@@ -237,8 +237,8 @@ class Run:
         write_json(os.path.join(self.directory, "result.json"), self.result)
 
 
-def _new_directory(script, style):
-    """Makes runs/SCRIPT/STYLE/DATE-TIME, with a number behind it if that is taken."""
+def new_directory(script, style):
+    """Makes and returns runs/SCRIPT/STYLE/DATE-TIME, with a number behind it if that is taken."""
     base = os.path.join("runs", script, style, time.strftime("%Y-%m-%d_%H-%M-%S"))
     for number in itertools.count(1):
         directory = base if number == 1 else f"{base}-{number}"

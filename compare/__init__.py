@@ -1,0 +1,1 @@
+"""Runs twins as ordinary shell commands and judges what they leave."""

@@ -1,0 +1,219 @@
+"""Trains the twins and holds their test accuracies to bars.
+
+Every script runs in every style as a shell command. The twins' accuracies must be equal, and
+within the bar of the dataset. Exit 1 if not; the table and a JSON file in runs/ say by how much.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Optional
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from compare import runner
+from shared import datasets, runs
+
+STYLES = ("tf1_style", "tf2_style")
+SCRIPTS = ("mnist_softmax", "mnist_deep")
+HANDED_ON = ("data_dir", "seed", "device", "threads")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The test accuracy that is expected after so many steps."""
+
+    steps: int
+    low: float
+    high: float = 1.0
+
+    def __str__(self) -> str:
+        return f">= {self.low:g}" if self.high == 1 else f"{self.low:g} to {self.high:g}"
+
+
+# Those of MNIST are the project's aim. The others are four standard deviations around the mean of
+# five seeds (0 to 4); README.md lists what these gave.
+FULL = {
+    ("mnist", "mnist_softmax"): Bar(1000, 0.91, 0.93),
+    ("mnist", "mnist_deep"): Bar(20000, 0.99),
+}
+QUICK = {
+    ("mnist", "mnist_softmax"): Bar(500, 0.9, 0.93),
+    ("mnist", "mnist_deep"): Bar(400, 0.93),
+}
+
+# Measured on two cores of an AMD EPYC (Zen 3), for the estimate before the start.
+SECONDS_TO_START_AND_TEST = {"mnist_softmax": 6, "mnist_deep": 10}
+SECONDS_PER_STEP = {"mnist_softmax": 0.001, "mnist_deep": 0.04}
+
+
+@dataclass
+class Row:
+    """One run and what is said of it."""
+
+    script: str
+    style: str
+    dataset: str
+    steps: int
+    bar: str
+    test_accuracy: Optional[float]
+    seconds: float
+    steps_per_second: Optional[float]
+    peak_memory_mib: Optional[float]
+    run_dir: str
+    verdict: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dataset",
+        choices=datasets.NAMES,
+        help="default: mnist, or digits where mnist is not to be had",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer steps, against their own bars")
+    parser.add_argument("--script", action="append", choices=SCRIPTS, help="default: every script")
+    parser.add_argument("--style", action="append", choices=STYLES, help="default: both styles")
+    for name in HANDED_ON:
+        parser.add_argument(f"--{name}", help="handed on to the scripts")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
+    dataset = _choose_dataset(arguments, console)
+    bars = {
+        script: (QUICK if arguments.quick else FULL)[dataset, script]
+        for script in arguments.script or SCRIPTS
+    }
+    styles = arguments.style or STYLES
+    minutes = (
+        len(styles)
+        / 60
+        * sum(
+            SECONDS_TO_START_AND_TEST[script] + SECONDS_PER_STEP[script] * bar.steps
+            for script, bar in bars.items()
+        )
+    )
+    console.print(f"{len(bars) * len(styles)} runs, about {minutes:.0f} minutes on two cores")
+
+    rows, device = [], ""
+    for script, bar in bars.items():
+        for style in styles:
+            run_dir = runs.new_directory(script, style)
+            command = _command(arguments, script, style, dataset, bar.steps, run_dir)
+            with _progress(console, f"{style}/{script}", bar.steps) as on_step:
+                outcome = runner.run(command, run_dir, on_step)
+            twins = [row for row in rows if row.script == script]
+            rows.append(_judge(script, style, dataset, bar, run_dir, outcome, twins))
+            device = outcome.result.get("device", device)
+    console.print(_table(rows, device))
+    path = f"runs/accuracy_{time.strftime('%Y-%m-%d_%H-%M-%S')}.json"
+    runs.write_json(path, {"device": device, "rows": [asdict(row) for row in rows]})
+    return 0 if all(row.verdict == "ok" for row in rows) else 1
+
+
+def _choose_dataset(arguments: argparse.Namespace, console: Console) -> str:
+    """Returns the dataset to run on, which is at hand from then on, and says which it is."""
+    dataset = arguments.dataset or "mnist"
+    try:
+        datasets.load(dataset, arguments.data_dir or "")
+        console.print(f"dataset: {dataset}")
+    except datasets.NotFound as error:
+        if arguments.dataset:
+            raise
+        dataset = "digits"
+        console.print(f"dataset: digits (1,797 small images), because {error}", soft_wrap=True)
+    return dataset
+
+
+def _command(
+    arguments: argparse.Namespace, script: str, style: str, dataset: str, steps: int, run_dir: str
+) -> list[str]:
+    command = [sys.executable, str(runner.ROOT / style / f"{script}.py")]
+    command += [f"--dataset={dataset}", f"--max_steps={steps}", f"--run_dir={run_dir}"]
+    for name in HANDED_ON:
+        if getattr(arguments, name) is not None:
+            command.append(f"--{name}={getattr(arguments, name)}")
+    return command
+
+
+@contextmanager
+def _progress(console: Console, title: str, steps: int) -> Iterator[Callable[[int], None]]:
+    """Shows how far a run is: a bar on a terminal, a line every 2,000 steps elsewhere."""
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(title, total=steps)
+
+        def on_step(step: int) -> None:
+            progress.update(task, completed=step)
+            if not console.is_terminal and step % 2000 == 0:
+                console.print(f"{title}: step {step} of {steps}")
+
+        yield on_step
+
+
+def _judge(
+    script: str,
+    style: str,
+    dataset: str,
+    bar: Bar,
+    run_dir: str,
+    outcome: runner.Outcome,
+    twins: list[Row],
+) -> Row:
+    """Returns the row of a run, held to its bar and to the rows of its twins."""
+    result = outcome.result if outcome.exit_code == 0 else {}
+    accuracy = result.get("test_accuracy")
+    faults = []
+    if accuracy is None:
+        faults.append(f"exit {outcome.exit_code}: {outcome.error}")
+    elif accuracy < bar.low:
+        faults.append(f"{bar.low - accuracy:.4f} below the bar")
+    elif accuracy > bar.high:
+        faults.append(f"{accuracy - bar.high:.4f} above the bar")
+    for twin in twins:
+        if None not in (accuracy, twin.test_accuracy) and accuracy != twin.test_accuracy:
+            faults.append(f"{accuracy - twin.test_accuracy:+.4f} from {twin.style}")
+    return Row(
+        script,
+        style,
+        dataset,
+        bar.steps,
+        str(bar),
+        accuracy,
+        round(outcome.seconds, 1),
+        result.get("steps_per_second"),
+        result.get("peak_memory_mib"),
+        run_dir,
+        "; ".join(faults) or "ok",
+    )
+
+
+def _table(rows: list[Row], device: str) -> Table:
+    table = Table(title=f"Test accuracy on {device}")
+    for name in ("script", "style", "dataset"):
+        table.add_column(name)
+    for name in ("steps", "test accuracy", "bar", "seconds", "steps/s", "peak MiB"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for row in rows:
+        table.add_row(
+            row.script,
+            row.style,
+            row.dataset,
+            f"{row.steps:,}",
+            _text(row.test_accuracy, ".4f"),
+            row.bar,
+            _text(row.seconds, ".0f"),
+            _text(row.steps_per_second, ".0f"),
+            _text(row.peak_memory_mib, ".0f"),
+            row.verdict,
+        )
+    return table
+
+
+def _text(value: Optional[float], form: str) -> str:
+    return "-" if value is None else format(value, form)
