@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Optional
 
 from rich.console import Console
 from rich.progress import Progress
@@ -61,10 +60,10 @@ class Row:
     dataset: str
     steps: int
     bar: str
-    test_accuracy: Optional[float]
+    test_accuracy: float | None
     seconds: float
-    steps_per_second: Optional[float]
-    peak_memory_mib: Optional[float]
+    steps_per_second: float | None
+    peak_memory_mib: float | None
     run_dir: str
     verdict: str
 
@@ -98,7 +97,7 @@ def main(arguments: argparse.Namespace) -> int:
             for script, bar in bars.items()
         )
     )
-    console.print(f"{len(bars) * len(styles)} runs, about {minutes:.0f} minutes on two cores")
+    console.print(f"{len(bars) * len(styles)} runs, about {minutes:.1f} minutes on two cores")
 
     rows, device = [], ""
     for script, bar in bars.items():
@@ -149,7 +148,7 @@ def _progress(console: Console, title: str, steps: int) -> Iterator[Callable[[in
 
         def on_step(step: int) -> None:
             progress.update(task, completed=step)
-            if not console.is_terminal and step % 2000 == 0:
+            if not console.is_terminal and step and step % 2000 == 0:
                 console.print(f"{title}: step {step} of {steps}")
 
         yield on_step
@@ -193,7 +192,7 @@ def _judge(
 
 
 def _table(rows: list[Row], device: str) -> Table:
-    table = Table(title=f"Test accuracy on {device}")
+    table = Table(title=f"Test accuracy on {device or 'an unknown device'}")
     for name in ("script", "style", "dataset"):
         table.add_column(name)
     for name in ("steps", "test accuracy", "bar", "seconds", "steps/s", "peak MiB"):
@@ -215,5 +214,5 @@ def _table(rows: list[Row], device: str) -> Table:
     return table
 
 
-def _text(value: Optional[float], form: str) -> str:
+def _text(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
