@@ -1,9 +1,11 @@
 """What a script shows: a quiet import, progress, errors in one line."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
+import threading
 
 
 class StopRun(Exception):
@@ -48,6 +50,8 @@ def quiet_import():
         os.close(stderr)
         os.close(null)
         signal.signal(signal.SIGINT, on_interrupt)
+        # What goes wrong is raised as well, so only warnings of deprecation are lost.
+        logging.getLogger("tensorflow").setLevel(logging.CRITICAL)
     if message:
         sys.exit(_say(message, 2))
 
@@ -64,6 +68,8 @@ def one_line_errors():
         raise StopRun("stopped by SIGTERM", 128 + number)
 
     signal.signal(signal.SIGTERM, terminate)
+    # The thread that writes summaries hands its error on to the loop; one report is enough.
+    threading.excepthook = lambda args: None
     try:
         yield
         sys.stdout.flush()

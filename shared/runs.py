@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import re
 import shutil
 import signal
 import sys
@@ -37,27 +38,33 @@ def write_json(path, value):
 
 
 @contextlib.contextmanager
-def whole_or_not_at_all(prefix, error_class):
-    """Removes what a failed write has left.
+def writing(path, *error_classes):
+    """Turns a failed write into a UserError.
 
     Parameters
     ----------
-    prefix : the path that all the files being written begin with.
-    error_class : what TensorFlow raises where the system would raise OSError.
-
-    Raises
-    ------
-    UserError : instead of that error, in one line.
+    path : what the paths of all the files being written begin with.
+    error_classes : what TensorFlow raises where the system would raise OSError.
     """
     try:
         yield
-    except (OSError, error_class) as error:
-        for path in glob.glob(glob.escape(prefix) + "*"):
-            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-        raise UserError(
-            f"could not write {prefix}: {str(error).splitlines()[0]}; make room, or name another "
-            "--run_dir"
-        )
+    except (OSError,) + error_classes as error:
+        # TensorFlow's messages run over many lines; the cause stands behind the file's name.
+        cause = re.search(re.escape(path) + r"[^;]*; ([^[\n]*)", str(error))
+        cause = cause.group(1).strip() if cause else str(error).splitlines()[0]
+        raise UserError(f"could not write {path}: {cause}; make room, or name another --run_dir")
+
+
+@contextlib.contextmanager
+def writing_whole(path, *error_classes):
+    """Does what `writing` does, and removes what a failed write has left."""
+    try:
+        with writing(path, *error_classes):
+            yield
+    except UserError:
+        for left in glob.glob(glob.escape(path) + "*"):
+            shutil.rmtree(left) if os.path.isdir(left) else os.unlink(left)
+        raise
 
 
 class Run:
@@ -197,10 +204,13 @@ class Run:
         """Ends the run, exit 3, if the loss at `step` is not a finite number."""
         if not math.isfinite(loss):
             self.save(status=DIVERGED)
+            step_saved = self.result["step"]
+            saved = (
+                f"the checkpoint of step {step_saved} is good" if step_saved else "none is saved"
+            )
             raise StopRun(
                 f"the loss is {loss:g} at step {step}; try a --learning_rate below "
-                f"{self._values.learning_rate:g}. The last checkpoint is that of step "
-                f"{self.result['step'] or 'none'}",
+                f"{self._values.learning_rate:g} ({saved})",
                 exit_code=3,
             )
 

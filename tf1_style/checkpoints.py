@@ -30,6 +30,6 @@ class Checkpoints:
     def save(self, step):
         """Writes the checkpoint of `step`, and removes all but the five newest."""
         path = os.path.join(self._directory, NAME)
-        with runs.whole_or_not_at_all(f"{path}-{step}", tf.errors.OpError):
+        with runs.writing_whole(f"{path}-{step}", tf.errors.OpError):
             os.makedirs(self._directory, exist_ok=True)
             self._saver.save(self._session, path, global_step=step)

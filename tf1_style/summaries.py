@@ -2,11 +2,14 @@
 
 import tensorflow.compat.v1 as tf
 
+from shared import runs
+
 
 class Summaries:
     """The summaries of one run, in one folder; none where `directory` is None."""
 
     def __init__(self, directory, trainer):
+        self._directory = directory
         self._writer = None
         if directory:
             self._writer = tf.summary.FileWriter(directory, trainer.session.graph)
@@ -18,11 +21,13 @@ class Summaries:
         summary = tf.Summary()
         for tag, value in values.items():
             summary.value.add(tag=tag, simple_value=value)
-        self._writer.add_summary(summary, step)
+        with runs.writing(self._directory, RuntimeError):
+            self._writer.add_summary(summary, step)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc_info):
         if self._writer:
-            self._writer.close()
+            with runs.writing(self._directory, RuntimeError):
+                self._writer.close()

@@ -2,11 +2,14 @@
 
 import tensorflow as tf
 
+from shared import runs
+
 
 class Summaries:
     """The summaries of one run, in one folder; none where `directory` is None."""
 
     def __init__(self, directory, trainer):
+        self._directory = directory
         self._writer = None
         if directory:
             self._writer = tf.summary.create_file_writer(directory)
@@ -17,7 +20,7 @@ class Summaries:
         """Writes a dict of numbers as they are at `step`."""
         if not self._writer:
             return
-        with self._writer.as_default(step=step):
+        with runs.writing(self._directory, tf.errors.OpError), self._writer.as_default(step=step):
             for tag, value in values.items():
                 tf.summary.scalar(tag, value)
 
@@ -26,4 +29,5 @@ class Summaries:
 
     def __exit__(self, *exc_info):
         if self._writer:
-            self._writer.close()
+            with runs.writing(self._directory, tf.errors.OpError):
+                self._writer.close()
