@@ -151,6 +151,17 @@ def _from_keras(name):
 
 
 def _from_mirrors(name):
+    """Fetches a dataset from the first mirror that delivers it, right in every byte."""
+    failures = []
+    for mirror in mirrors(name):
+        try:
+            return _fetch(name, mirror)
+        except (ConnectionError, idx.IdxError) as error:
+            failures.append(str(error))
+    raise _NotThere("; ".join(failures))
+
+
+def _fetch(name, mirror):
     """Fetches a dataset into the project's cache.
 
     Each file is fetched under a temporary name, verified, and only then renamed, so that other
@@ -158,26 +169,15 @@ def _from_mirrors(name):
     """
     cache = cache_dir(name)
     os.makedirs(cache, exist_ok=True)
+    arrays = {}
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        arrays = {}
         for key, (file, _) in FILES.items():
-            arrays[key] = _fetch(name, key, folder)
+            packed = download(f"{mirror}{file}.gz", os.path.join(folder, file + ".gz"))
+            arrays[key] = _read(name, key, packed)
             with open(os.path.join(folder, file), "wb") as out:
                 idx.write(out, arrays[key])
             os.replace(os.path.join(folder, file), os.path.join(cache, file))
     return arrays
-
-
-def _fetch(name, key, folder):
-    """Returns a dataset's file from the first mirror that delivers the right bytes."""
-    file = FILES[key][0] + ".gz"
-    failures = []
-    for mirror in mirrors(name):
-        try:
-            return _read(name, key, download(mirror + file, os.path.join(folder, file)))
-        except (ConnectionError, idx.IdxError) as error:
-            failures.append(str(error))
-    raise _NotThere("; ".join(failures))
 
 
 def mirrors(name):

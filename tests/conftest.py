@@ -1,0 +1,91 @@
+"""What the tests share: scripts run as a user runs them, and small datasets."""
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from shared import datasets
+from shared.datasets import idx, sources
+
+settings.register_profile("suite", deadline=None)  # no test is timed: the machine may be busy
+settings.load_profile("suite")
+
+ROOT = Path(__file__).resolve().parents[1]
+NOWHERE = "http://127.0.0.1:9"  # nothing listens there
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """An environment without data: no folder named, empty caches, no mirror that answers."""
+    return dict(
+        os.environ,
+        HOME=str(tmp_path / "home"),
+        XDG_CACHE_HOME=str(tmp_path / "home" / ".cache"),
+        KERAS_HOME=str(tmp_path / "home" / ".keras"),
+        TWINS_DATA_DIR="",
+        TWINS_MIRROR=NOWHERE,
+        PYTHONPATH=str(ROOT),
+    )
+
+
+@pytest.fixture
+def run(tmp_path, environment):
+    """Runs a command line in an empty folder; returns the finished process."""
+
+    def run(*command, check=True, **changes):
+        process = subprocess.run(
+            [sys.executable, *map(str, command)],
+            check=False,
+            cwd=tmp_path,
+            env=dict(environment, **changes),
+            text=True,
+            capture_output=True,
+        )
+        if check:
+            assert process.returncode == 0, process.stderr
+        return process
+
+    return run
+
+
+def script(style, name):
+    return ROOT / style / f"{name}.py"
+
+
+@pytest.fixture(scope="session")
+def mnist_dir():
+    """A folder that holds MNIST, where there is one."""
+    folder = os.environ.get("TWINS_DATA_DIR") or sources.cache_dir("mnist")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWINS_MIRROR", NOWHERE)
+        try:
+            datasets.load("mnist", folder)
+        except datasets.DataError as error:
+            pytest.skip(f"MNIST is not at hand: {error}")
+    return folder
+
+
+def write_idx(folder, arrays, pack=True):
+    """Writes arrays under the names of MNIST's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for key, array in arrays.items():
+        name = sources.FILES[key][0]
+        with gzip.open(folder / f"{name}.gz", "wb") if pack else open(folder / name, "wb") as file:
+            idx.write(file, array)
+
+
+def random_images(examples=53, tests=17, rows=6, columns=5):
+    """Random files of no known dataset."""
+    random = np.random.RandomState(0)
+    return {
+        "train_images": random.randint(0, 256, (examples, rows, columns)).astype(np.uint8),
+        "train_labels": random.randint(0, datasets.CLASSES, examples).astype(np.uint8),
+        "test_images": random.randint(0, 256, (tests, rows, columns)).astype(np.uint8),
+        "test_labels": random.randint(0, datasets.CLASSES, tests).astype(np.uint8),
+    }

@@ -1,0 +1,92 @@
+"""The few hard rules of the layout."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+FILES = sorted(
+    path
+    for folder in ("shared", "tf1_style", "tf2_style", "compare", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+PAIRS = sorted(path.name for path in (ROOT / "tf1_style").glob("*.py"))
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
+def test_ruff(arguments):
+    command = [sys.executable, "-m", "ruff", *arguments, str(ROOT)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    forbidden = {
+        "shared": {"tensorflow", "tf1_style", "tf2_style", "compare"},
+        "tf1_style": {"tf2_style", "compare"},
+        "tf2_style": {"tf1_style", "compare"},
+        "compare": {"tensorflow", "tf1_style", "tf2_style"},
+        "tests": set(),
+    }
+    assert not forbidden[path.relative_to(ROOT).parts[0]] & set(imported(path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if path.relative_to(ROOT).parts[0] in ("shared", "tf1_style")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_syntax_of_python_3_7(path):
+    ast.parse(path.read_text(), feature_version=(3, 7))
+
+
+def test_tf2_style_is_free_of_tf1():
+    for path in (ROOT / "tf2_style").glob("*.py"):
+        assert "compat.v1" not in path.read_text().replace("no tf.compat.v1", "")
+
+
+def test_every_file_has_its_twin():
+    assert PAIRS == sorted(path.name for path in (ROOT / "tf2_style").glob("*.py"))
+
+
+def functions(path):
+    """The functions of a file in their order, with their parameters."""
+    found = []
+    for node in ast.parse(path.read_text()).body:
+        members = node.body if isinstance(node, ast.ClassDef) else [node]
+        owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        for member in members:
+            if isinstance(member, ast.FunctionDef):
+                arguments = ", ".join(argument.arg for argument in member.args.args)
+                found.append(f"{owner}{member.name}({arguments})")
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "optimizers.py"])
+def test_twins_have_the_same_functions(name):
+    """But for optimizers.py, where TensorFlow 1 has classes that TensorFlow 2 lacks."""
+    only_tf2 = {"Trainer.loss_and_accuracy(self, images, labels, keep_prob)"}
+    twin = [f for f in functions(ROOT / "tf2_style" / name) if f not in only_tf2]
+    assert functions(ROOT / "tf1_style" / name) == twin
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name.startswith("mnist_")])
+def test_a_model_is_short(name):
+    for style in ("tf1_style", "tf2_style"):
+        assert len((ROOT / style / name).read_text().splitlines()) < 120
+
+
+def test_a_trainer_is_short():
+    for style in ("tf1_style", "tf2_style"):
+        assert len((ROOT / style / "trainer.py").read_text().splitlines()) < 300
