@@ -119,7 +119,13 @@ class Progress:
         if sys.stderr.isatty() and sys.stdout.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=max_steps, initial=first_step, unit="step", dynamic_ncols=True)
+            # A terminal that does not know its width gives 0, and dynamic_ncols would draw nothing.
+            self._bar = tqdm(
+                total=max_steps,
+                initial=first_step,
+                unit="step",
+                dynamic_ncols=os.get_terminal_size(2).columns > 0,
+            )
 
     def training_accuracy(self, step, accuracy):
         """Reports the accuracy on the batch of `step`, measured before its update."""

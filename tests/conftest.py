@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from shared import datasets
+from shared.console import quiet_import
 from shared.datasets import idx, sources
 
 settings.register_profile("suite", deadline=None)  # no test is timed: the machine may be busy
@@ -21,13 +22,14 @@ NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 
 @pytest.fixture
-def environment(tmp_path):
+def environment(tmp_path_factory):
     """An environment without data: no folder named, empty caches, no mirror that answers."""
+    home = tmp_path_factory.mktemp("home")
     return dict(
         os.environ,
-        HOME=str(tmp_path / "home"),
-        XDG_CACHE_HOME=str(tmp_path / "home" / ".cache"),
-        KERAS_HOME=str(tmp_path / "home" / ".keras"),
+        HOME=str(home),
+        XDG_CACHE_HOME=str(home / ".cache"),
+        KERAS_HOME=str(home / ".keras"),
         TWINS_DATA_DIR="",
         TWINS_MIRROR=NOWHERE,
         PYTHONPATH=str(ROOT),
@@ -56,6 +58,26 @@ def run(tmp_path, environment):
 
 def script(style, name):
     return ROOT / style / f"{name}.py"
+
+
+def tensors(run_dir):
+    """What a run's newest checkpoint holds: {name: array}.
+
+    A TF2 checkpoint names a tensor by its path through the objects, and counts its own saves.
+    """
+    with quiet_import():
+        import tensorflow as tf
+    (folder,) = (run_dir / "checkpoints").iterdir()
+    reader = tf.train.load_checkpoint(str(folder))
+    return {
+        name.replace("/.ATTRIBUTES/VARIABLE_VALUE", ""): reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
+    }
+
+
+def bits(array):
+    return (array.shape, array.dtype.str, array.tobytes())
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,21 @@ def test_twins_have_the_same_functions(name):
     assert functions(ROOT / "tf1_style" / name) == twin
 
 
-@pytest.mark.parametrize("name", [name for name in PAIRS if name.startswith("mnist_")])
+MODELS = [name for name in PAIRS if name.startswith("mnist_")]
+
+
+def defaults(path):
+    """The flags' defaults that a script hands to the trainer."""
+    main = ast.parse(path.read_text()).body[-1].body[0].value
+    return {keyword.arg: ast.literal_eval(keyword.value) for keyword in main.keywords}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_twins_have_the_same_flags(name):
+    assert defaults(ROOT / "tf1_style" / name) == defaults(ROOT / "tf2_style" / name) != {}
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_short(name):
     for style in ("tf1_style", "tf2_style"):
         assert len((ROOT / style / name).read_text().splitlines()) < 120

@@ -37,4 +37,4 @@ def dropout(x, keep_prob, seed):
     """
     rate = 1 - keep_prob
     keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
-    return tf.where(keep, x * (1 / (1 - rate)), tf.zeros_like(x))
+    return tf.where(keep, x / (1 - rate), tf.zeros_like(x))

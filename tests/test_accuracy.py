@@ -1,0 +1,106 @@
+"""`python -m compare accuracy`, from outside."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from compare import accuracy
+
+
+def report(tmp_path):
+    (path,) = (tmp_path / "runs").glob("accuracy_*.json")
+    return json.loads(path.read_text())
+
+
+def test_quick_on_digits_where_mnist_is_not_to_be_had(run, tmp_path):
+    process = run("-m", "compare", "accuracy", "--quick", "--script=mnist_softmax")
+    lines = process.stdout.splitlines()
+    assert lines[0].startswith("dataset: digits (1,797 small images), because mnist not found: ")
+    assert lines[1].startswith("2 runs, about ")
+    rows = report(tmp_path)["rows"]
+    assert [row["style"] for row in rows] == ["tf1_style", "tf2_style"]
+    bar = accuracy.QUICK["digits", "mnist_softmax"]
+    for row in rows:
+        assert row["verdict"] == "ok" and row["dataset"] == "digits"
+        assert bar.low <= row["test_accuracy"] <= bar.high
+        assert f"{row['test_accuracy']:.4f}" in process.stdout
+        result = json.loads((tmp_path / row["run_dir"] / "result.json").read_text())
+        assert result["test_accuracy"] == row["test_accuracy"]
+        assert result["device"] in process.stdout
+    assert rows[0]["test_accuracy"] == rows[1]["test_accuracy"]
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch):
+    """Scripts that train nothing and reach the accuracies they are told."""
+
+    def stub(**accuracies):
+        for style in accuracy.STYLES:
+            folder = tmp_path / "project" / style
+            folder.mkdir(parents=True)
+            (folder / "mnist_softmax.py").write_text(
+                "import json, sys\n"
+                "flags = dict(flag[2:].split('=', 1) for flag in sys.argv[1:])\n"
+                f"accuracy = {accuracies[style]!r}\n"
+                "if accuracy is None: sys.exit('it broke')\n"
+                "with open(flags['run_dir'] + '/result.json', 'w') as file:\n"
+                "    json.dump({'test_accuracy': accuracy, 'steps_per_second': 1.0,\n"
+                "               'peak_memory_mib': 1.0, 'device': 'an abacus'}, file)\n"
+            )
+        monkeypatch.setattr(accuracy.runner, "ROOT", tmp_path / "project")
+        monkeypatch.chdir(tmp_path)
+        from compare.__main__ import main
+
+        code = main(["accuracy", "--dataset=digits", "--script=mnist_softmax"])
+        return code, [row["verdict"] for row in report(tmp_path)["rows"]]
+
+    return stub
+
+
+@pytest.mark.parametrize(
+    ("tf1", "tf2", "code", "verdicts"),
+    [
+        (0.92, 0.92, 0, ["ok", "ok"]),
+        (0.92, 0.9225, 1, ["ok", "+0.0025 from tf1_style"]),
+        (0.9, 0.92, 1, ["0.0120 below the bar", "+0.0200 from tf1_style"]),
+        (0.95, 0.95, 1, ["0.0200 above the bar"] * 2),
+        (0.92, None, 1, ["ok", "exit 1: it broke"]),
+    ],
+)
+def test_verdicts(stub, tf1, tf2, code, verdicts):
+    assert accuracy.FULL["digits", "mnist_softmax"] == accuracy.Bar(1000, 0.912, 0.93)
+    assert stub(tf1_style=tf1, tf2_style=tf2) == (code, verdicts)
+
+
+def test_every_dataset_has_its_bars():
+    expected = {(d, s) for d in accuracy.datasets.NAMES for s in accuracy.SCRIPTS}
+    assert set(accuracy.FULL) == set(accuracy.QUICK) == expected
+
+
+def test_wrong_option_and_wrong_data_end_in_one_line(run, tmp_path):
+    process = run("-m", "compare", "accuracy", "--quik", check=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    process = run("-m", "compare", "accuracy", f"--data_dir={tmp_path}/typo", check=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert f"no folder {tmp_path}/typo" in process.stderr
+    process = run("-m", "compare", "accuracy", "--dataset=mnist", check=False)
+    assert process.returncode == 2 and "mnist not found" in process.stderr
+
+
+@pytest.mark.accuracy
+def test_full_table_on_mnist(tmp_path, environment, mnist_dir):
+    """All 1,000 and 20,000 steps of both models in both styles."""
+    command = [sys.executable, "-m", "compare", "accuracy", f"--data_dir={mnist_dir}"]
+    subprocess.run([*command, "--dataset=mnist"], cwd=tmp_path, env=environment, check=True)
+    assert [row["verdict"] for row in report(tmp_path)["rows"]] == ["ok"] * 4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not shutil.which("nvidia-smi"), reason="there is no GPU: no nvidia-smi")
+def test_quick_table_on_a_gpu(run, tmp_path, mnist_dir):
+    run("-m", "compare", "accuracy", "--quick", "--device=gpu", f"--data_dir={mnist_dir}")
+    assert [row["verdict"] for row in report(tmp_path)["rows"]] == ["ok"] * 4
+    assert "cores" not in report(tmp_path)["device"]

@@ -1,0 +1,99 @@
+"""What a run directory lets in."""
+
+import json
+
+import pytest
+
+from shared import datasets, flags, runs
+from shared.console import StopRun, UserError
+
+
+def parse(*arguments):
+    defaults = {"max_steps": 20, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.5}
+    return flags.parse(["script", "--dataset=digits", *arguments], "Doc.", **defaults)
+
+
+def open_run(*arguments, script="mnist_softmax", style="tf1_style"):
+    return runs.Run(script, style, parse(*arguments), datasets.load("digits"))
+
+
+@pytest.fixture
+def complete(tmp_path):
+    """The folder of a run of 20 steps."""
+    run = open_run(f"--run_dir={tmp_path / 'run'}")
+    run.start("a machine", tensorflow="0")
+    run.save(step=20)
+    run.finish(20, 1.0, test=(0.5, 0.9), validation=None)
+    return tmp_path / "run"
+
+
+def test_complete_run_is_known(complete):
+    again = open_run(f"--run_dir={complete}")
+    assert again.is_complete and again.result["test_accuracy"] == 0.9
+    assert not open_run(f"--run_dir={complete}", "--max_steps=30").is_complete
+    assert not open_run(f"--run_dir={complete}", "--restart").is_complete
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--seed=1", "--seed 0, not 1"),
+        ("--batch_size=9", "--batch_size 10, not 9"),
+        ("--learning_rate=0.1", "--learning_rate 0.5, not 0.1"),
+        ("--optimizer=adam", "--optimizer sgd, not adam"),
+        ("--batch_order=file", "--batch_order shuffled, not file"),
+        ("--max_steps=19", "step 20, past --max_steps=19"),
+    ],
+)
+def test_other_numbers_are_refused(complete, argument, message):
+    before = (complete / "result.json").read_text()
+    with pytest.raises(UserError, match=message):
+        open_run(f"--run_dir={complete}", argument)
+    assert (complete / "result.json").read_text() == before
+    open_run(f"--run_dir={complete}", argument, "--restart")
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [({"style": "tf2_style"}, "style tf1_style"), ({"script": "x"}, "script mnist_softmax, not x")],
+)
+def test_other_scripts_are_refused(complete, other, message):
+    with pytest.raises(UserError, match=message):
+        open_run(f"--run_dir={complete}", **other)
+
+
+def test_changed_data_is_another_number(complete):
+    values = parse(f"--run_dir={complete}")
+    with pytest.raises(UserError, match="--validation_size 100, not 3"):
+        runs.Run("mnist_softmax", "tf1_style", values, datasets.load("digits", "", 3))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"step": 3'])
+def test_file_that_is_not_a_result(tmp_path, content):
+    (tmp_path / "result.json").write_text(content)
+    with pytest.raises(UserError, match="not the result of a run; --restart"):
+        open_run(f"--run_dir={tmp_path}")
+
+
+def test_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "result.json"
+    runs.write_json(str(path), {"a": 1})
+    with pytest.raises(TypeError):
+        runs.write_json(str(path), {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1} and len(list(tmp_path.iterdir())) == 1
+
+
+def test_runs_of_the_same_second_do_not_share_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = {runs.new_directory("mnist_deep", "tf1_style") for _ in range(3)}
+    assert len(made) == 3 and all(path.startswith("runs/mnist_deep/tf1_style/") for path in made)
+
+
+def test_lost_run_names_the_checkpoint_that_is_good(complete):
+    run = open_run(f"--run_dir={complete}", "--max_steps=30")
+    with pytest.raises(
+        StopRun, match=r"loss is inf at step 25; .* \(the checkpoint of step 20"
+    ) as e:
+        run.check_loss(25, float("inf"))
+    assert e.value.exit_code == 3
+    assert json.loads((complete / "result.json").read_text())["status"] == "diverged"

@@ -1,0 +1,274 @@
+"""The scripts as a user meets them: what they print, leave, refuse and survive."""
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+from conftest import ROOT, bits, script, tensors, write_idx
+
+from shared.datasets import digits
+
+STYLES = ("tf1_style", "tf2_style")
+DIGITS = "--dataset=digits"
+
+TUTORIAL_LINES = """\
+step 0, training accuracy 0.07
+step 100, training accuracy 0.97
+test accuracy 0.9075
+"""
+
+
+def result(run_dir):
+    return json.loads((run_dir / "result.json").read_text())
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_prints_the_tutorials_lines_and_nothing_else(run, tmp_path, style):
+    process = run(script(style, "mnist_softmax"), DIGITS, "--max_steps=200")
+    assert process.stdout == TUTORIAL_LINES
+    assert process.stderr == ""
+    (run_dir,) = (tmp_path / "runs" / "mnist_softmax" / style).iterdir()
+    assert sorted(os.listdir(run_dir)) == ["checkpoints", "result.json", "tensorboard"]
+    left = result(run_dir)
+    assert left["test_accuracy"] == 0.9075 and left["status"] == "complete"
+    assert left["flags"] == {
+        "dataset": "digits",
+        "validation_size": 100,
+        "batch_order": "shuffled",
+        "batch_size": 100,
+        "optimizer": "sgd",
+        "learning_rate": 0.5,
+        "seed": 0,
+    }
+    assert left["threads"] == len(os.sched_getaffinity(0))
+
+    again = run(script(style, "mnist_softmax"), DIGITS, "--max_steps=200", f"--run_dir={run_dir}")
+    assert again.stdout == "test accuracy 0.9075\n"  # it is complete: nothing is trained
+
+
+@pytest.mark.parametrize(
+    ("style", "number"), [("tf1_style", signal.SIGINT), ("tf2_style", signal.SIGTERM)]
+)
+def test_goes_on_as_if_never_stopped(run, tmp_path, environment, style, number):
+    command = [script(style, "mnist_softmax"), DIGITS, "--max_steps=2000"]
+    run(*command, "--run_dir=unbroken", "--nolog")
+    assert not (tmp_path / "unbroken" / "tensorboard").exists()
+
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command), "--run_dir=stopped", "--eval_every=1"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(20):
+        process.stdout.readline()
+    process.send_signal(number)
+    _, error = process.communicate()
+    assert process.returncode == 128 + number
+    step = result(tmp_path / "stopped")["step"]
+    assert 20 <= step < 2000
+    name = signal.Signals(number).name
+    assert error == f"stopped by {name} after step {step}; --run_dir=stopped goes on from there\n"
+
+    lines = run(*command, "--run_dir=stopped", f"--eval_every={step}").stdout.splitlines()
+    assert lines[0] == f"going on from step {step} in stopped"
+    assert lines[1].startswith(f"step {step}, training accuracy ")
+    stopped, unbroken = tensors(tmp_path / "stopped"), tensors(tmp_path / "unbroken")
+    assert len(stopped) == 3
+    assert {k: bits(v) for k, v in stopped.items()} == {k: bits(v) for k, v in unbroken.items()}
+    accuracies = [result(tmp_path / name)["test_accuracy"] for name in ("stopped", "unbroken")]
+    assert accuracies[0] == accuracies[1]
+
+
+def test_run_goes_on_with_other_threads_or_afresh(run, tmp_path):
+    command = [script("tf1_style", "mnist_softmax"), DIGITS, "--run_dir=run", "--eval_every=0"]
+    run(*command, "--max_steps=20", "--threads=2")
+    more = run(*command, "--max_steps=30", "--threads=1").stdout.splitlines()
+    assert more[:2] == [
+        "going on from step 20 in run",
+        "--threads=1, before 2: the numbers will differ from those of an unbroken run",
+    ]
+    afresh = run(*command, "--max_steps=5", "--seed=1", "--restart")
+    assert afresh.stdout.startswith("test accuracy")
+    assert result(tmp_path / "run")["step"] == 5
+    assert len(list((tmp_path / "run" / "checkpoints" / "tf1").glob("*.index"))) == 1
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_checkpoints_every_n_steps_and_the_five_newest(run, tmp_path, style):
+    command = [script(style, "mnist_softmax"), DIGITS, "--save_every=3", "--run_dir=run", "--nolog"]
+    folder = tmp_path / "run" / "checkpoints" / style.split("_")[0]
+
+    def steps():
+        return sorted(int(path.stem.split("-")[1]) for path in folder.glob("*.index"))
+
+    run(*command, "--max_steps=10")
+    assert steps() == [3, 6, 9, 10]
+    run(*command, "--max_steps=17")
+    assert steps() == [9, 10, 12, 15, 17]
+    assert {path.name.split(".")[0] for path in folder.iterdir()} == {"checkpoint", "model"}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_loss_that_is_not_finite(run, tmp_path, style):
+    """The weights that gave it are not saved, though they were due."""
+    command = [script(style, "mnist_softmax"), DIGITS, "--run_dir=run", "--learning_rate=1e38"]
+    process = run(*command, "--save_every=1", check=False)
+    assert process.returncode == 3
+    assert process.stderr.count("\n") == 1 and "the loss is nan at step 1" in process.stderr
+    assert result(tmp_path / "run")["status"] == "diverged"
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("style", "name", "flag", "message"),
+    [
+        ("tf1_style", "mnist_softmax", "--max_steps=-5", "-5 is not a positive integer"),
+        ("tf2_style", "mnist_deep", "--keep_prob=0", "expected a number above 0 and at most 1"),
+        ("tf1_style", "mnist_softmax", "--batch_size=1298", "expected at most 1297"),
+        ("tf1_style", "mnist_softmax", "--device=gpu", "TensorFlow sees no such GPU"),
+        ("tf2_style", "mnist_softmax", "--device=gpu", "TensorFlow sees no such GPU"),
+        ("tf2_style", "mnist_softmax", "--run_dir=/proc/run", "No such file or directory"),
+    ],
+)
+def test_user_errors_in_one_line(run, tmp_path, style, name, flag, message):
+    """Exit 2, no traceback, nothing left behind. (More in test_datasets.py and test_runs.py.)"""
+    process = run(script(style, name), DIGITS, flag, check=False, CUDA_VISIBLE_DEVICES="-1")
+    assert process.returncode == 2
+    assert message in process.stderr and process.stderr.count("\n") == 1
+    assert process.stdout == "" and not list(tmp_path.iterdir())
+
+
+def test_wrong_data_in_one_line(run, tmp_path):
+    """A wrong shape, then nothing at all."""
+    folder = tmp_path / "data"
+    write_idx(folder, digits.load())
+    command = [script("tf1_style", "mnist_softmax"), f"--data_dir={folder}"]
+    process = run(*command, check=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert "shape 1397 x 28 x 28, expected 60000 x 28 x 28" in process.stderr
+
+    for path in folder.iterdir():
+        path.unlink()
+    process = run(*command, check=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert "mnist not found" in process.stderr and "--dataset=digits" in process.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("log", ["--log", "--nolog"])
+def test_full_disk_in_one_line(tmp_path, environment, style, log):
+    """In a file system of 32 KiB, mounted where only this test sees it."""
+    mount = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    (tmp_path / "disk").mkdir()
+    fill = "mount -t tmpfs -o size=32k tmpfs disk && "
+    if subprocess.run([*mount, fill + "true"], cwd=tmp_path, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    command = f"{sys.executable} {script(style, 'mnist_softmax')} {DIGITS} --max_steps=50 {log}"
+    process = subprocess.run(
+        [*mount, f"{fill}{command} --run_dir=disk/run; code=$?; find disk -type f; exit $code"],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1 and "No space left on device" in process.stderr
+    assert "disk/run/result.json\n" in process.stdout and "model.ckpt" not in process.stdout
+
+
+def test_help_and_module(run):
+    process = run("-m", "tf2_style.mnist_softmax", "--help")
+    assert process.stdout.startswith("Softmax regression on MNIST")
+    assert "--batch_size: Examples a step.\n    (default: '100')" in process.stdout
+
+
+def test_reader_that_leaves(environment, tmp_path):
+    command = f"{sys.executable} {script('tf1_style', 'mnist_softmax')} {DIGITS} | head -n 1"
+    process = subprocess.run(
+        command, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
+    assert process.stdout == b"step 0, training accuracy 0.07\n" and process.stderr == b""
+
+
+def test_progress_bar_on_a_terminal(tmp_path, environment):
+    leader, follower = pty.openpty()
+    fcntl.ioctl(leader, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, script("tf2_style", "mnist_softmax"), DIGITS, "--max_steps=200"],
+        cwd=tmp_path,
+        env=environment,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(leader, 4096)
+        except OSError:  # the terminal's other side is closed
+            break
+    assert process.wait() == 0
+    os.close(leader)
+    text = shown.decode()
+    assert "200/200" in text and "step/s, loss=0." in text and "accuracy=0.97]" in text
+    assert "step 100," not in text and text.endswith("test accuracy 0.9075\r\n")
+
+
+def test_interrupted_while_tensorflow_loads(tmp_path, environment):
+    process = subprocess.Popen(
+        [sys.executable, script("tf1_style", "mnist_softmax"), DIGITS],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert error in (b"", b"stopped by SIGINT\n") and not list(tmp_path.iterdir())
+
+
+def test_missing_tensorflow_in_one_line(run, tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        "raise ModuleNotFoundError('No module named tensorflow')"
+    )
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    process = run(script("tf2_style", "mnist_softmax"), DIGITS, check=False, PYTHONPATH=path)
+    assert process.returncode == 2
+    assert "./run_all.sh installs what is needed" in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def test_summaries(run, tmp_path):
+    """The same scalars and one graph, in both styles."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util import tensor_util
+
+    scalars = []
+    for style in STYLES:
+        run(script(style, "mnist_softmax"), DIGITS, "--max_steps=250", f"--log_dir=logs/{style}")
+        events = EventAccumulator(str(tmp_path / "logs" / style)).Reload()
+        names = {node.name.split("/")[0] for node in events.Graph().node}
+        assert "softmax" in names and "loss" in names
+        tags = events.Tags()
+        series = {tag: [event.value for event in events.Scalars(tag)] for tag in tags["scalars"]}
+        for tag in tags["tensors"]:
+            tensors = [event.tensor_proto for event in events.Tensors(tag)]
+            series[tag] = [float(tensor_util.make_ndarray(tensor)) for tensor in tensors]
+        scalars.append(series)
+    assert set(scalars[0]) == {"loss", "training_accuracy"}
+    assert scalars[0] == scalars[1] and len(scalars[0]["loss"]) == 3
