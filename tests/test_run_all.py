@@ -1,0 +1,74 @@
+"""run_all.sh sets up once, hands its arguments on, and works from anywhere."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of run_all.sh in a path with spaces, beside a `compare` that shows its arguments.
+
+    It needs no packages, so that setting it up takes seconds and no network.
+    """
+    folder = tmp_path / "a folder" / "the project"
+    (folder / "compare").mkdir(parents=True)
+    shutil.copy(ROOT / "run_all.sh", folder)
+    (folder / "requirements.txt").write_text("")
+    (folder / "compare" / "__main__.py").write_text(
+        "import os, sys\nprint(sys.argv[1:], sys.prefix, os.getcwd())\n"
+    )
+    return folder
+
+
+def run_all(path, cwd, *arguments, **changes):
+    return subprocess.run(
+        [path, *arguments],
+        cwd=cwd,
+        env=dict(os.environ, **changes),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_sets_up_once_from_anywhere(project, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(project / "run_all.sh")
+    first = run_all(link, tmp_path, "--quick", "--data_dir=a b")
+    expected = f"['accuracy', '--quick', '--data_dir=a b'] {project / '.venv'} {tmp_path}\n"
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == expected and "installing" in first.stderr
+    again = run_all("./run_all.sh", project, PYTHONPATH="/nowhere")
+    assert again.stdout == f"['accuracy'] {project / '.venv'} {project}\n" and again.stderr == ""
+
+
+def test_what_was_cut_short_is_done_again(project):
+    (project / ".venv").mkdir()
+    (project / ".venv" / "half").write_text("")
+    process = run_all("./run_all.sh", project)
+    assert process.returncode == 0 and "installing" in process.stderr
+    assert not (project / ".venv" / "half").exists()
+    (project / "requirements.txt").write_text("# another\n")
+    assert "installing" in run_all("./run_all.sh", project).stderr
+
+
+def test_failed_installation(project):
+    (project / "requirements.txt").write_text("no-such-package-of-tf-twins==1\n")
+    process = run_all("./run_all.sh", project, PIP_NO_INDEX="1")
+    assert process.returncode == 2 and process.stdout == ""
+    assert process.stderr.splitlines()[-1].startswith(
+        "the installation failed; it needs the network"
+    )
+
+
+def test_no_python(project, tmp_path):
+    (tmp_path / "bin").mkdir()
+    for tool in ("bash", "dirname", "readlink", "cksum", "cat"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    process = run_all("./run_all.sh", project, PATH=str(tmp_path / "bin"))
+    assert process.returncode == 2
+    assert process.stderr.startswith("no Python 3.10 to 3.13") and process.stderr.count("\n") == 1
