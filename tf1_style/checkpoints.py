@@ -14,7 +14,7 @@ class Checkpoints:
 
     def __init__(self, directory, trainer):
         self._directory = directory
-        self._session = trainer.session
+        self._trainer = trainer
         self._saver = tf.train.Saver(max_to_keep=5)
 
     def restore(self):
@@ -22,14 +22,14 @@ class Checkpoints:
         state = tf.train.get_checkpoint_state(self._directory)
         if not state:
             return None
-        self._saver.restore(self._session, state.model_checkpoint_path)
+        self._saver.restore(self._trainer.session, state.model_checkpoint_path)
         # Without this a new Saver forgets the older files and never removes them.
         self._saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
-        return int(self._session.run(tf.train.get_global_step()))
+        return int(self._trainer.session.run(self._trainer.global_step))
 
     def save(self, step):
         """Writes the checkpoint of `step`, and removes all but the five newest."""
         path = os.path.join(self._directory, NAME)
         with runs.writing_whole(f"{path}-{step}", tf.errors.OpError):
             os.makedirs(self._directory, exist_ok=True)
-            self._saver.save(self._session, path, global_step=step)
+            self._saver.save(self._trainer.session, path, global_step=step)

@@ -24,7 +24,11 @@ from tf1_style.layers import bias_variable, conv2d, dropout, max_pool_2x2, weigh
 
 
 class MnistDeep:
-    """The logits of ten classes for flat images."""
+    """The logits of ten classes for flat images.
+
+    Old programs make a variable where they use it. Making all of them first, as the twin has to,
+    is the part of a migration that can be done, and tested, while still in TensorFlow 1.
+    """
 
     def __init__(self, seed):
         self.seed = seed
@@ -48,7 +52,7 @@ class MnistDeep:
         with tf.name_scope("reshape"):
             x_image = tf.reshape(x, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
 
-        with tf.name_scope("conv1/"):
+        with tf.name_scope("conv1/"):  # the slash goes back into the variables' scope
             h_conv1 = tf.nn.relu(conv2d(x_image, self.W_conv1) + self.b_conv1)
 
         with tf.name_scope("pool1"):

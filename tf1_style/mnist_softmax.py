@@ -22,7 +22,11 @@ from tf1_style import trainer
 
 
 class MnistSoftmax:
-    """y = x W + b, the logits of ten classes."""
+    """y = x W + b, the logits of ten classes.
+
+    Old programs make a variable where they use it. Making all of them first, as the twin has to,
+    is the part of a migration that can be done, and tested, while still in TensorFlow 1.
+    """
 
     def __init__(self, seed):
         # Zeros to start with: there is nothing to draw, so `seed` goes unused.
@@ -32,7 +36,7 @@ class MnistSoftmax:
 
     def __call__(self, x, keep_prob, step):
         # No dropout: `keep_prob` and `step` go unused.
-        with tf.name_scope("softmax/"):
+        with tf.name_scope("softmax/"):  # the slash goes back into the variables' scope
             y = tf.matmul(x, self.W) + self.b  # [n, 784] to [n, 10]
         return y
 

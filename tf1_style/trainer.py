@@ -25,26 +25,27 @@ class Trainer:
             self.images = tf.placeholder(tf.float32, [None, 784], name="images")
             self.labels = tf.placeholder(tf.float32, [None, 10], name="labels")
             self.keep_prob = tf.placeholder(tf.float32, [], name="keep_prob")
-        global_step = tf.train.create_global_step()
-        model = model_class(values.seed)
-        logits = model(self.images, self.keep_prob, global_step)
-
-        with tf.name_scope("loss"):
-            cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(
-                labels=self.labels, logits=logits
-            )
-            self.loss = tf.reduce_mean(cross_entropy)
-        with tf.name_scope("accuracy"):
-            correct = tf.equal(tf.argmax(logits, 1), tf.argmax(self.labels, 1))
-            self.accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+        self.global_step = tf.train.create_global_step()
+        self.model = model_class(values.seed)
+        self.loss, self.accuracy = self.loss_and_accuracy(self.images, self.labels, self.keep_prob)
         with tf.variable_scope("train"):
             optimizer = OPTIMIZERS[values.optimizer](values.learning_rate)
-            self.train_op = optimizer.minimize(self.loss, global_step=global_step)
+            self.train_op = optimizer.minimize(self.loss, global_step=self.global_step)
 
         self.session = tf.Session(
             config=tf.ConfigProto(intra_op_parallelism_threads=values.threads)
         )
         self.session.run(tf.global_variables_initializer())
+
+    def loss_and_accuracy(self, images, labels, keep_prob):
+        logits = self.model(images, keep_prob, self.global_step)
+        with tf.name_scope("loss"):
+            cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)
+            loss = tf.reduce_mean(cross_entropy)
+        with tf.name_scope("accuracy"):
+            correct = tf.equal(tf.argmax(logits, 1), tf.argmax(labels, 1))
+            accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+        return loss, accuracy
 
     def train_step(self, images, labels, keep_prob):
         """Updates the weights once; returns the loss before the update."""

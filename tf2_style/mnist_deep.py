@@ -22,7 +22,11 @@ from tf2_style.layers import bias_variable, conv2d, dropout, max_pool_2x2, weigh
 
 
 class MnistDeep(tf.Module):
-    """The logits of ten classes for flat images."""
+    """The logits of ten classes for flat images.
+
+    The module owns its variables: `__init__` makes them once, eagerly; `__call__` is traced into
+    a graph, more than once, and must not make any.
+    """
 
     def __init__(self, seed):
         super().__init__()
@@ -47,7 +51,7 @@ class MnistDeep(tf.Module):
         with tf.name_scope("reshape"):
             x_image = tf.reshape(x, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
 
-        with tf.name_scope("conv1/"):
+        with tf.name_scope("conv1/"):  # the slash goes back into the variables' scope
             h_conv1 = tf.nn.relu(conv2d(x_image, self.W_conv1) + self.b_conv1)
 
         with tf.name_scope("pool1"):

@@ -20,7 +20,11 @@ from tf2_style import trainer
 
 
 class MnistSoftmax(tf.Module):
-    """y = x W + b, the logits of ten classes."""
+    """y = x W + b, the logits of ten classes.
+
+    The module owns its variables: `__init__` makes them once, eagerly; `__call__` is traced into
+    a graph, more than once, and must not make any.
+    """
 
     def __init__(self, seed):
         super().__init__()
@@ -31,7 +35,7 @@ class MnistSoftmax(tf.Module):
 
     def __call__(self, x, keep_prob, step):
         # No dropout: `keep_prob` and `step` go unused.
-        with tf.name_scope("softmax/"):
+        with tf.name_scope("softmax/"):  # the slash goes back into the variables' scope
             y = tf.matmul(x, self.W) + self.b  # [n, 784] to [n, 10]
         return y
 
