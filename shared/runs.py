@@ -49,10 +49,15 @@ def writing(path, *error_classes):
     try:
         yield
     except (OSError,) + error_classes as error:
-        # TensorFlow's messages run over many lines; the cause stands behind the file's name.
-        cause = re.search(re.escape(path) + r"[^;]*; ([^[\n]*)", str(error))
-        cause = cause.group(1).strip() if cause else str(error).splitlines()[0]
+        cause = _cause(error).split("; ")[-1]
         raise UserError(f"could not write {path}: {cause}; make room, or name another --run_dir")
+
+
+def _cause(error):
+    """Returns the line that matters: TensorFlow's errors begin with where the graph was built."""
+    text = re.sub(r"\AGraph execution error:.*?\nNode: [^\n]*\n", "", str(error), flags=re.DOTALL)
+    first = (text.splitlines() or [repr(error)])[0]
+    return re.sub(r"{{.*?}} | \[Op:.*", "", first)
 
 
 @contextlib.contextmanager
@@ -62,9 +67,27 @@ def writing_whole(path, *error_classes):
         with writing(path, *error_classes):
             yield
     except UserError:
-        for left in glob.glob(glob.escape(path) + "*"):
+        for left in glob.glob(glob.escape(path) + "[._]*"):
             shutil.rmtree(left) if os.path.isdir(left) else os.unlink(left)
         raise
+
+
+@contextlib.contextmanager
+def restoring(path, *error_classes):
+    """Turns what TensorFlow raises for a damaged or foreign checkpoint into a UserError."""
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        RuntimeError,
+        AssertionError,
+    ) + error_classes as error:
+        raise UserError(
+            f"could not restore {path}: {_cause(error)}; expected the state of this run; "
+            "--restart begins afresh over it"
+        )
 
 
 class Run:
@@ -184,12 +207,20 @@ class Run:
         self.save(
             device=device,
             versions=dict(versions, numpy=np.__version__, python=platform.python_version()),
+            onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
             command=sys.argv,
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         )
 
     def going_on(self, step):
-        """Says that the run goes on from its checkpoint at `step`."""
+        """Says that the run goes on from its checkpoint at `step`; 0 is that there is none."""
+        if not step:
+            if self.result["step"]:
+                raise UserError(
+                    f"no checkpoint in {self.checkpoints}, expected that of step "
+                    f"{self.result['step']}; --restart begins afresh"
+                )
+            return
         self._check_step(step)
         print(f"going on from step {step} in {self.directory}", flush=True)
         threads = self.result["threads"]

@@ -272,3 +272,23 @@ def test_summaries(run, tmp_path):
         scalars.append(series)
     assert set(scalars[0]) == {"loss", "training_accuracy"}
     assert scalars[0] == scalars[1] and len(scalars[0]["loss"]) == 3
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_damaged_checkpoints_in_one_line(run, tmp_path, style):
+    """Truncated, then forgotten by its state file: nothing is begun afresh in silence."""
+    command = [script(style, "mnist_softmax"), DIGITS, "--run_dir=run", "--nolog"]
+    run(*command, "--max_steps=5")
+    folder = tmp_path / "run" / "checkpoints" / style.split("_")[0]
+    (data,) = folder.glob("*.data*")
+    data.write_bytes(data.read_bytes()[:500])
+    process = run(*command, "--max_steps=9", check=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert "could not restore run/checkpoints/" in process.stderr
+    assert "Read less bytes" in process.stderr and "--restart" in process.stderr
+
+    (folder / "checkpoint").unlink()
+    process = run(*command, "--max_steps=9", check=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert "expected that of step 5; --restart begins afresh" in process.stderr
+    assert result(tmp_path / "run")["step"] == 5 and data.exists()

@@ -22,7 +22,8 @@ class Checkpoints:
         state = tf.train.get_checkpoint_state(self._directory)
         if not state:
             return None
-        self._saver.restore(self._trainer.session, state.model_checkpoint_path)
+        with runs.restoring(state.model_checkpoint_path, tf.errors.OpError):
+            self._saver.restore(self._trainer.session, state.model_checkpoint_path)
         # Without this a new Saver forgets the older files and never removes them.
         self._saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
         return int(self._trainer.session.run(self._trainer.global_step))

@@ -78,8 +78,7 @@ def train(trainer, values, data, run):
     """Runs the steps that are left; returns how many there were, and the seconds they took."""
     checkpoints = Checkpoints(run.checkpoints, trainer)
     first_step = checkpoints.restore() or 0
-    if first_step:
-        run.going_on(first_step)
+    run.going_on(first_step)
     keep_prob = values.keep_prob if "keep_prob" in values else 1.0
     started = time.perf_counter()
 

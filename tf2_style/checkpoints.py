@@ -29,8 +29,9 @@ class Checkpoints:
         path = self._manager.latest_checkpoint
         if not path:
             return None
-        # Without the assertion, what does not match is left at its initial value, in silence.
-        self._manager.checkpoint.restore(path).assert_consumed()
+        with runs.restoring(path, tf.errors.OpError):
+            # Without the assertion, what does not match is left at its initial value, in silence.
+            self._manager.checkpoint.restore(path).assert_consumed()
         return int(self._trainer.global_step)
 
     def save(self, step):
