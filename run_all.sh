@@ -30,8 +30,9 @@ set_up() {
     packages+=("tensorflow[and-cuda]")
   fi
   stamp="$(cksum <"$root/requirements.txt") ${packages[*]:2}"
-  # The stamp is written last, so an installation that was cut short is done again.
-  if [ "$(cat "$venv/installed" 2>/dev/null)" = "$stamp" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+  # The stamp is written last, so an installation that was cut short is done again. It is compared
+  # by its beginning: one with CUDA serves where no driver is seen, too.
+  if [[ "$(cat "$venv/installed" 2>/dev/null)" = "$stamp"* ]] && "$venv/bin/python" -c '' 2>/dev/null; then
     return
   fi
   python=$(find_python)
@@ -48,7 +49,10 @@ set_up
 if [ "${1:-}" = test ]; then
   shift
   # The tests run in the project's folder; what is named relative to this one has to stay found.
-  [ -z "${TWINS_DATA_DIR:-}" ] || export TWINS_DATA_DIR=$(cd "$TWINS_DATA_DIR" && pwd)
+  if [ -n "${TWINS_DATA_DIR:-}" ]; then
+    TWINS_DATA_DIR=$(cd -- "$TWINS_DATA_DIR" && pwd) || exit 2
+    export TWINS_DATA_DIR
+  fi
   cd "$root"
   exec "$venv/bin/python" -m pytest "$@"
 fi

@@ -43,6 +43,7 @@ def run(command: list[str], run_dir: str, on_step: Callable[[int], None]) -> Out
                 exit_code = process.wait()
             finally:
                 process.terminate()
+                process.wait()
         seconds = time.perf_counter() - started
         stderr.seek(0)
         lines = stderr.read().splitlines()

@@ -1,7 +1,7 @@
 """Which examples a step takes: a pure function of the seed and the step.
 
-With no iterator there is no state to save: a run that goes on at step k, in whichever style, takes
-the examples it would have taken anyway.
+With no iterator there is no state to save: a run that goes on at step k takes the examples it would
+have taken anyway, and so does its twin.
 """
 
 import functools

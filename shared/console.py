@@ -50,7 +50,8 @@ def quiet_import():
         os.close(stderr)
         os.close(null)
         signal.signal(signal.SIGINT, on_interrupt)
-        # What goes wrong is raised as well, so only warnings of deprecation are lost.
+        # Deprecations and hints that a user of a script can do nothing about; what goes wrong is
+        # raised as well.
         logging.getLogger("tensorflow").setLevel(logging.CRITICAL)
     if message:
         sys.exit(_say(message, 2))
@@ -60,16 +61,16 @@ def quiet_import():
 def one_line_errors():
     """Turns what ends a script early into one line on stderr and its exit code.
 
-    2 for what the user can mend, 130 and 143 for Ctrl-C and SIGTERM, the code of a `StopRun`.
-    Anything else is a defect of ours and keeps its traceback.
+    2 for what the user can mend and for what the system refuses, 130 and 143 for Ctrl-C and
+    SIGTERM, 141 for a reader of the output who has gone, the code of a `StopRun`. Anything else is
+    a defect of ours and keeps its traceback.
     """
 
     def terminate(number, frame):
         raise StopRun("stopped by SIGTERM", 128 + number)
 
     signal.signal(signal.SIGTERM, terminate)
-    # The thread that writes summaries hands its error on to the loop; one report is enough.
-    threading.excepthook = lambda args: None
+    _silence_summary_thread()
     try:
         yield
         sys.stdout.flush()
@@ -82,6 +83,17 @@ def one_line_errors():
         sys.exit(141)
     except OSError as error:
         sys.exit(_say(error, 2))
+
+
+def _silence_summary_thread():
+    """TF1's thread that writes summaries hands its error on to the loop; one report is enough."""
+    report = getattr(threading, "excepthook", None)  # Python 3.7 has none
+
+    def hook(args):
+        if type(args.thread).__name__ != "_EventLoggerThread":
+            report(args)
+
+    threading.excepthook = hook
 
 
 def _say(message, exit_code):
@@ -107,7 +119,7 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number, frame):
-        self.received = number
+        self.received = self.received or number
 
 
 class Progress:

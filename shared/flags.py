@@ -35,7 +35,7 @@ def parse(argv, doc, max_steps, batch_size, optimizer, learning_rate, keep_prob=
 
     Returns
     -------
-    absl.flags.FlagValues with one attribute a flag.
+    absl.flags.FlagValues, with one attribute per flag.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def _define_data(values, batch_size):
         lower_bound=0,
         flag_values=values,
     )
-    flags.DEFINE_integer("batch_size", batch_size, "Examples a step.", 1, flag_values=values)
+    flags.DEFINE_integer("batch_size", batch_size, "Examples per step.", 1, flag_values=values)
     flags.DEFINE_enum(
         "batch_order",
         "shuffled",

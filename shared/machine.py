@@ -12,8 +12,8 @@ from shared.console import UserError
 def select_device(device, list_gpus):
     """Makes TensorFlow use the device that --device names, reproducibly if it is a GPU.
 
-    By the environment, which both generations of TensorFlow read when they first need it: call
-    this before anything else is asked of TensorFlow.
+    It sets environment variables, which both generations of TensorFlow read when they first need
+    them: call this before anything else is asked of TensorFlow.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def writing(path, *error_classes):
         yield
     except (OSError,) + error_classes as error:
         cause = _cause(error).split("; ")[-1]
-        raise UserError(f"could not write {path}: {cause}; make room, or name another --run_dir")
+        raise UserError(f"could not write {path}: {cause}; make room, or name another folder")
 
 
 def _cause(error):
@@ -203,7 +203,8 @@ class Run:
             )
         if self._values.restart:
             for folder in ("checkpoints", "tensorboard"):
-                shutil.rmtree(os.path.join(self.directory, folder), ignore_errors=True)
+                if os.path.isdir(os.path.join(self.directory, folder)):
+                    shutil.rmtree(os.path.join(self.directory, folder))
         self.save(
             device=device,
             versions=dict(versions, numpy=np.__version__, python=platform.python_version()),

@@ -53,12 +53,23 @@ def test_idx_refuses_any_other_length(array, data):
         parse(content + data.draw(st.binary(min_size=1, max_size=50)), array.ndim)
 
 
-@given(st.binary(max_size=60), st.sampled_from([1, 3]))
-def test_idx_never_fails_otherwise(content, dimensions):
+@given(st.data(), st.sampled_from([1, 3]))
+def test_idx_never_fails_otherwise(data, dimensions):
+    """Whatever sizes a header claims."""
+    sizes = data.draw(st.lists(st.sampled_from([0, 1, 2, 2**32 - 1]), min_size=3, max_size=3))
+    header = [2048 + dimensions, *sizes[:dimensions]]
+    content = b"".join(number.to_bytes(4, "big") for number in header)
+    content += data.draw(st.binary(max_size=8))
     try:
         assert as_bytes(parse(content, dimensions)) == content
     except idx.IdxError:
         pass
+
+
+def test_cache_that_cannot_be_written(places, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    with pytest.raises(datasets.NotFound, match="No such file or directory: '/proc/nowhere"):
+        datasets.load("mnist")
 
 
 def test_idx_refuses_labels_for_images():
@@ -219,9 +230,10 @@ def test_found_in_the_cache_of_keras(places, mnist_dir):
     np.savez(folder / "mnist.npz", **names)
     with pytest.raises(datasets.NotFound, match="mnist.npz: wrong contents"):
         datasets.load("mnist")
-    (folder / "mnist.npz").write_bytes(b"PK no archive")
-    with pytest.raises(datasets.NotFound, match="mnist.npz: damaged"):
-        datasets.load("mnist")
+    for damaged in (b"PK no archive", b""):
+        (folder / "mnist.npz").write_bytes(damaged)
+        with pytest.raises(datasets.NotFound, match="mnist.npz: damaged"):
+            datasets.load("mnist")
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -248,10 +260,11 @@ def serve():
 
 
 @pytest.fixture
-def mirror(serve, mnist_dir):
-    if not Path(mnist_dir, "mnist", "train-images-idx3-ubyte.gz").exists():
-        pytest.skip("needs the gzipped files to serve")
-    return serve(mnist_dir)
+def mirror(serve, mnist_dir, tmp_path_factory):
+    """The address of a mirror that has MNIST in its sub-folder."""
+    folder = tmp_path_factory.mktemp("site")
+    write_idx(folder / "mnist", sources.load("mnist", mnist_dir))
+    return serve(folder)
 
 
 def test_two_downloads_at_once(places, mirror, monkeypatch):

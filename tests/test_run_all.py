@@ -9,7 +9,7 @@ from conftest import ROOT
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, no_gpu):
     """A copy of run_all.sh in a path with spaces, beside a `compare` that shows its arguments.
 
     It needs no packages, so that setting it up takes seconds and no network.
@@ -22,6 +22,19 @@ def project(tmp_path):
         "import os, sys\nprint(sys.argv[1:], sys.prefix, os.getcwd())\n"
     )
     return folder
+
+
+@pytest.fixture
+def no_gpu(tmp_path, monkeypatch):
+    """Keeps these tests from installing TensorFlow with CUDA where there is a driver."""
+    stub(tmp_path / "stubs" / "nvidia-smi", "exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'stubs'}{os.pathsep}{os.environ['PATH']}")
+
+
+def stub(path, command):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{command}\n")
+    path.chmod(0o755)
 
 
 def run_all(path, cwd, *arguments, **changes):
@@ -54,6 +67,17 @@ def test_what_was_cut_short_is_done_again(project):
     assert not (project / ".venv" / "half").exists()
     (project / "requirements.txt").write_text("# another\n")
     assert "installing" in run_all("./run_all.sh", project).stderr
+
+
+def test_cuda_comes_with_the_driver(project, tmp_path):
+    stub(tmp_path / "stubs" / "nvidia-smi", "exit 0")
+    process = run_all("./run_all.sh", project, PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+    assert process.returncode == 2 and "requirement tensorflow[and-cuda]" in process.stderr
+
+
+def test_folder_of_data_that_is_not_there(project):
+    process = run_all("./run_all.sh", project, "test", TWINS_DATA_DIR="/no/such/folder")
+    assert process.returncode == 2 and "/no/such/folder" in process.stderr
 
 
 def test_failed_installation(project):

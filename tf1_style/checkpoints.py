@@ -15,7 +15,8 @@ class Checkpoints:
     def __init__(self, directory, trainer):
         self._directory = directory
         self._trainer = trainer
-        self._saver = tf.train.Saver(max_to_keep=5)
+        # Relative, or a copy of the folder would restore, and remove, the files of the original.
+        self._saver = tf.train.Saver(max_to_keep=5, save_relative_paths=True)
 
     def restore(self):
         """Restores the newest checkpoint and returns its step, or None where there is none."""

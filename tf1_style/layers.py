@@ -4,10 +4,10 @@ import tensorflow.compat.v1 as tf
 
 
 def weight_variable(shape, seed, name):
-    """Returns a variable of normal noise, stddev 0.1, cut off at two of them.
+    """Returns a variable of normal noise, stddev 0.1, truncated at two standard deviations.
 
-    `seed` is two integers. A stateless initialiser draws the same bits in either style and in
-    every version; `tf.truncated_normal` draws others in each.
+    `seed` is two integers. A stateless initialiser draws the same bits in either style, and did in
+    TensorFlow 1.15.5 and 2.21; `tf.truncated_normal` draws others in each.
     """
     initial = tf.random.stateless_truncated_normal(shape, seed, stddev=0.1)
     return tf.Variable(initial, name=name)
@@ -30,10 +30,10 @@ def max_pool_2x2(x):
 
 
 def dropout(x, keep_prob, seed):
-    """Keeps each unit of x with `keep_prob` and scales it up, or sets it to 0.
+    """Keeps each unit of x with probability `keep_prob` and scales it up, or sets it to 0.
 
-    `tf.nn.dropout` draws from the graph's own generator, which no other program can follow; this
-    is the same thing with noise that follows from `seed`, two integers.
+    Old code has `tf.nn.dropout(x, keep_prob)`, which draws from the graph's own generator, as no
+    other program can. This is the same with noise that follows from `seed`, two integers.
     """
     rate = 1 - keep_prob
     keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate

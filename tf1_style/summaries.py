@@ -6,13 +6,18 @@ from shared import runs
 
 
 class Summaries:
-    """The summaries of one run, in one folder; none where `directory` is None."""
+    """The summaries of one run, in one folder; none where `directory` is None.
+
+    Where old code makes `tf.summary.scalar` operations and runs `tf.summary.merge_all()`, this
+    writes numbers that the loop already has.
+    """
 
     def __init__(self, directory, trainer):
         self._directory = directory
         self._writer = None
         if directory:
-            self._writer = tf.summary.FileWriter(directory, trainer.session.graph)
+            with runs.writing(directory, tf.errors.OpError):
+                self._writer = tf.summary.FileWriter(directory, trainer.session.graph)
 
     def scalars(self, step, values):
         """Writes a dict of numbers as they are at `step`."""

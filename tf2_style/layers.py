@@ -4,10 +4,10 @@ import tensorflow as tf
 
 
 def weight_variable(shape, seed, name):
-    """Returns a variable of normal noise, stddev 0.1, cut off at two of them.
+    """Returns a variable of normal noise, stddev 0.1, truncated at two standard deviations.
 
-    `seed` is two integers. A stateless initialiser draws the same bits in either style and in
-    every version; `tf.random.truncated_normal` draws others in each.
+    `seed` is two integers. A stateless initialiser draws the same bits in either style, and did in
+    TensorFlow 1.15.5 and 2.21; `tf.random.truncated_normal` draws others in each.
     """
     initial = tf.random.stateless_truncated_normal(shape, seed, stddev=0.1)
     return tf.Variable(initial, name=name)
@@ -26,11 +26,11 @@ def conv2d(x, W):
 
 def max_pool_2x2(x):
     """Halves height and width: [n, h, w, c] to [n, h/2, w/2, c]."""
-    return tf.nn.max_pool2d(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME")
+    return tf.nn.max_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME")
 
 
 def dropout(x, keep_prob, seed):
-    """Keeps each unit of x with `keep_prob` and scales it up, or sets it to 0.
+    """Keeps each unit of x with probability `keep_prob` and scales it up, or sets it to 0.
 
     TensorFlow 2 takes the rate at which units are dropped, 1 - keep_prob: the argument that is
     most often migrated wrong. The noise follows from `seed`, two integers.

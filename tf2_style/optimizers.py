@@ -1,16 +1,16 @@
 """Update rules by their names (TensorFlow 2 style).
 
 Each is what `tf.train.*Optimizer` was: the same kernel, TensorFlow 1's default constants, its
-names for the slots. The optimizers of Keras that bear these names have other defaults (epsilon
-1e-7 for Adam) and in part other rules (see RMSProp), so a program that moves to them computes
-other numbers.
+names for the slots. A program that may compute other numbers than before can take the optimizer
+of Keras instead; those have other defaults (epsilon 1e-7 for Adam) and in part other rules (see
+RMSProp), and round otherwise. tests/test_twins.py holds the two against each other.
 """
 
 import tensorflow as tf
 
 
 def _slots(variables, name, value=0.0):
-    """Returns one variable a variable, of the same shape and filled with `value`."""
+    """Returns one slot per variable, of its shape, filled with `value`."""
     return [
         tf.Variable(
             tf.fill(variable.shape, value),

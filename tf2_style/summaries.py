@@ -6,15 +6,19 @@ from shared import runs
 
 
 class Summaries:
-    """The summaries of one run, in one folder; none where `directory` is None."""
+    """The summaries of one run, in one folder; none where `directory` is None.
+
+    There are no summary operations to merge and run: a summary is a call, outside `tf.function`.
+    """
 
     def __init__(self, directory, trainer):
         self._directory = directory
         self._writer = None
         if directory:
-            self._writer = tf.summary.create_file_writer(directory)
-            with self._writer.as_default():
-                tf.summary.graph(trainer.train_step.get_concrete_function().graph)
+            with runs.writing(directory, tf.errors.OpError):
+                self._writer = tf.summary.create_file_writer(directory)
+                with self._writer.as_default():
+                    tf.summary.graph(trainer.train_step.get_concrete_function().graph)
 
     def scalars(self, step, values):
         """Writes a dict of numbers as they are at `step`."""

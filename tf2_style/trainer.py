@@ -115,7 +115,9 @@ def main(model_class, doc, **defaults):
         data = datasets.load(values.dataset, values.data_dir, values.validation_size)
         run = runs.Run(Path(sys.argv[0]).stem, __package__, values, data)
         if not run.is_complete:
-            device = machine.select_device(values.device, tf.config.list_physical_devices)
+            device = machine.select_device(
+                values.device, tf.config.experimental.list_physical_devices
+            )
             run.start(device, tensorflow=tf.__version__)
             trainer = Trainer(model_class, values)
             steps, seconds = train(trainer, values, data, run)

@@ -66,7 +66,10 @@ def parse(stream, name, dimensions, shape=None, sha256=None):
             f"{name}: {amount} bytes after the header, expected {expected} for {_text(sizes)}; "
             "get the file again"
         )
-    array = np.frombuffer(payload, np.uint8).reshape(sizes)
+    try:
+        array = np.frombuffer(payload, np.uint8).reshape(sizes)
+    except ValueError:  # no bytes, but sizes whose product only a 0 keeps from overflowing
+        raise IdxError(f"{name}: sizes {_text(sizes)}, more than an array can have")
     if sha256:
         check_digest(array, name, sha256)
     return array
@@ -75,7 +78,7 @@ def parse(stream, name, dimensions, shape=None, sha256=None):
 def check_digest(array, name, sha256):
     """Raises IdxError where an array is not the contents of the IDX file with that SHA-256."""
     digest = hashlib.sha256(_header(array))
-    digest.update(array)
+    digest.update(np.ascontiguousarray(array))
     if digest.hexdigest() != sha256:
         raise IdxError(
             f"{name}: wrong contents: SHA-256 {digest.hexdigest()}, expected {sha256}; "

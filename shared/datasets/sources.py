@@ -143,7 +143,15 @@ def _from_keras(name):
             arrays = dict(zip(FILES, (file[x] for x in ("x_train", "y_train", "x_test", "y_test"))))
     except FileNotFoundError:
         raise _NotThere(f"no {path}")
-    except (OSError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise _NotThere(f"{path}: damaged ({error})")
     for key, array in arrays.items():
         idx.check_digest(array, path, SHA256[name][key])
@@ -156,7 +164,7 @@ def _from_mirrors(name):
     for mirror in mirrors(name):
         try:
             return _fetch(name, mirror)
-        except (ConnectionError, idx.IdxError) as error:
+        except (OSError, idx.IdxError) as error:  # no network, no room, wrong bytes
             failures.append(str(error))
     raise _NotThere("; ".join(failures))
 
