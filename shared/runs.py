@@ -193,13 +193,16 @@ class Run:
         versions : of the packages that its numbers depend on.
         """
         try:
+            if self.tensorboard and self._values.log_dir:
+                os.makedirs(self._values.log_dir, exist_ok=True)
             if self.directory:
                 os.makedirs(self.directory, exist_ok=True)
             else:
                 self.directory = new_directory(self.result["script"], self.result["style"])
         except OSError as error:
             raise UserError(
-                f"{error.filename}: {error.strerror}; name a folder that can be made with --run_dir"
+                f"{error.filename}: {error.strerror}; expected a folder that can be made, name "
+                "another with --run_dir or --log_dir"
             )
         if self._values.restart:
             for folder in ("checkpoints", "tensorboard"):

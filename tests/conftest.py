@@ -98,11 +98,9 @@ def write_idx(folder, arrays, pack=True):
     """Writes arrays under the names of MNIST's files."""
     folder.mkdir(parents=True, exist_ok=True)
     for key, array in arrays.items():
-        name = sources.FILES[key][0]
-        with (
-            gzip.open(folder / f"{name}.gz", "wb", 1) if pack else open(folder / name, "wb") as out
-        ):
-            idx.write(out, array)
+        path = folder / (sources.FILES[key][0] + (".gz" if pack else ""))
+        with gzip.open(path, "wb", compresslevel=1) if pack else open(path, "wb") as file:
+            idx.write(file, array)
 
 
 def random_images(examples=53, tests=17, rows=6, columns=5):
