@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 130, highlight=False, markup=False)
     dataset = _choose_dataset(arguments, console)
     bars = {
         script: (QUICK if arguments.quick else FULL)[dataset, script]
@@ -107,6 +107,7 @@ def main(arguments: argparse.Namespace) -> int:
     )
     console.print(f"{len(bars) * len(styles)} runs, about {minutes:.1f} minutes on two cores")
 
+    path = f"runs/accuracy_{time.strftime('%Y-%m-%d_%H-%M-%S')}.json"
     rows, device = [], ""
     for script, bar in bars.items():
         for style in styles:
@@ -117,9 +118,8 @@ def main(arguments: argparse.Namespace) -> int:
             twins = [row for row in rows if row.script == script]
             rows.append(_judge(script, style, dataset, bar, run_dir, outcome, twins))
             device = outcome.result.get("device", device)
+            runs.write_json(path, {"device": device, "rows": [asdict(row) for row in rows]})
     console.print(_table(rows, device))
-    path = f"runs/accuracy_{time.strftime('%Y-%m-%d_%H-%M-%S')}.json"
-    runs.write_json(path, {"device": device, "rows": [asdict(row) for row in rows]})
     return 0 if all(row.verdict == "ok" for row in rows) else 1
 
 

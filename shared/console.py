@@ -7,6 +7,10 @@ import signal
 import sys
 import threading
 
+# Where the shell has closed one of them (>&-), Python has None in its place.
+sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
 
 class StopRun(Exception):
     """Ends a script with `exit_code`, after its message in one line on stderr."""
@@ -28,13 +32,14 @@ def quiet_import():
     """Imports TensorFlow without the lines it logs while it loads.
 
     The C++ side writes a few of them straight to file descriptor 2 whatever its log level, so the
-    descriptor itself is turned away. Ctrl-C ends the process at once, as nothing is begun yet.
+    descriptor itself is turned away. From here to `one_line_errors` Ctrl-C ends the process at
+    once, as nothing is begun yet.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow leaves oneDNN off on processors without AVX512-VNNI; there too it takes a step of
     # the CNN from 60 to 40 ms.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.stderr.flush()
     stderr = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
@@ -49,7 +54,6 @@ def quiet_import():
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(null)
-        signal.signal(signal.SIGINT, on_interrupt)
         # Deprecations and hints that a user of a script can do nothing about; what goes wrong is
         # raised as well.
         logging.getLogger("tensorflow").setLevel(logging.CRITICAL)
@@ -69,6 +73,7 @@ def one_line_errors():
     def terminate(number, frame):
         raise StopRun("stopped by SIGTERM", 128 + number)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, terminate)
     _silence_summary_thread()
     try:
@@ -97,6 +102,9 @@ def _silence_summary_thread():
 
 
 def _say(message, exit_code):
+    # A second signal, while Python winds up, would add a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print(" ".join(str(message).split()), file=sys.stderr, flush=True)
     return exit_code
 

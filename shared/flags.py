@@ -1,8 +1,8 @@
 """The flags of every script, defined once."""
 
-import math
 import sys
 
+import numpy as np
 from absl import flags
 
 from shared import datasets
@@ -49,7 +49,7 @@ def parse(argv, doc, max_steps, batch_size, optimizer, learning_rate, keep_prob=
     flags.DEFINE_boolean("help", False, "Show this help.", flag_values=values)
     try:
         rest = values(argv)[1:]
-    except flags.Error as error:
+    except (flags.Error, UnicodeError) as error:
         raise UserError(f"{error} (--help lists all flags)")
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r}; flags are --name=value")
@@ -93,8 +93,8 @@ def _define_training(values, max_steps, optimizer, learning_rate, keep_prob):
     flags.DEFINE_float("learning_rate", learning_rate, "Learning rate.", flag_values=values)
     flags.register_validator(
         "learning_rate",
-        lambda rate: 0 < rate < math.inf,
-        "expected a number above 0",
+        lambda rate: 0 < rate <= np.finfo(np.float32).max,
+        "expected a number above 0 that float32 can hold",
         flag_values=values,
     )
     if keep_prob is not None:
@@ -147,6 +147,13 @@ def _define_run(values):
         "Folder for TensorBoard; default: tensorboard in the run's folder.",
         flag_values=values,
     )
+    for name in ("run_dir", "log_dir"):
+        flags.register_validator(
+            name,
+            _is_local_path,
+            r"expected the path of a local folder, without any of * ? [ ] \ and ://",
+            flag_values=values,
+        )
     flags.DEFINE_boolean("log", True, "Write summaries for TensorBoard.", flag_values=values)
     flags.DEFINE_string(
         "device", "auto", "auto (a GPU if there is one), cpu, gpu or gpu:N.", flag_values=values
@@ -165,5 +172,15 @@ def _define_run(values):
         0,
         "Threads an operation may use; 0: one for each core. The numbers depend on it.",
         0,
+        1024,
         flag_values=values,
     )
+
+
+def _is_local_path(path):
+    """TensorFlow takes a path with `*` for a pattern, and removes what it matches."""
+    try:
+        path.encode("utf-8")
+    except UnicodeError:
+        return False
+    return "://" not in path and not set("*?[]\\") & set(path)

@@ -151,7 +151,9 @@ def read_data_sets(
 
     Raises
     ------
-    ValueError : a file is not well-formed or not to be had, or `validation_size` is out of range.
+    ValueError : a file is not well-formed, MNIST is not to be had, `validation_size` is out of
+        range.
+    ConnectionError : `source_url` does not deliver.
     """
     if fake_data:
         return Datasets(

@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 from shared import flags, machine
-from shared.console import StopRun, UserError
+from shared.console import Signals, StopRun, UserError
 
 RUNNING, COMPLETE, STOPPED, DIVERGED = "running", "complete", "stopped", "diverged"
 
@@ -55,6 +55,8 @@ def writing(path, *error_classes):
 
 def _cause(error):
     """Returns the line that matters: TensorFlow's errors begin with where the graph was built."""
+    if getattr(error, "strerror", None):
+        return error.strerror
     text = re.sub(r"\AGraph execution error:.*?\nNode: [^\n]*\n", "", str(error), flags=re.DOTALL)
     first = (text.splitlines() or [repr(error)])[0]
     return re.sub(r"{{.*?}} | \[Op:.*", "", first)
@@ -98,6 +100,7 @@ class Run:
     directory : str, the run's folder; empty until `start` where --run_dir names none.
     result : dict, what result.json holds.
     is_complete : bool, whether an earlier run in --run_dir has done all that is asked for.
+    signals : console.Signals, a context; while it is entered, `stop_if_asked` heeds them.
     """
 
     def __init__(self, script, style, values, data):
@@ -120,6 +123,7 @@ class Run:
             )
         self._values = values
         self.directory = values.run_dir
+        self.signals = Signals()
         self.result = {
             "script": script,
             "style": style,
@@ -140,17 +144,28 @@ class Run:
                 self.result = before
 
     def _read(self):
+        """Returns the result.json that is there, or None where there is no run."""
         path = os.path.join(self.directory, "result.json")
-        if not self.directory or not os.path.exists(path):
+        if not self.directory or not os.path.lexists(path):
             return None
         try:
             with open(path) as file:
                 before = json.load(file)
-            if set(before) >= set(self.result):
-                return before
-        except (ValueError, TypeError):
-            pass
-        raise UserError(f"{path}: not the result of a run; --restart begins afresh over it")
+        except (OSError, ValueError, RecursionError):
+            before = None
+        if not self._is_result(before):
+            raise UserError(f"{path}: not the result of a run; --restart begins afresh over it")
+        return before
+
+    def _is_result(self, before):
+        return (
+            isinstance(before, dict)
+            and set(before) >= set(self.result)
+            and isinstance(before["flags"], dict)
+            and type(before["step"]) is int
+            and before["step"] >= 0
+            and (before["status"] != COMPLETE or isinstance(before.get("test_accuracy"), float))
+        )
 
     def _check_same(self, before):
         """Refuses to go on with a run if the numbers would not be those of one unbroken run."""
@@ -185,13 +200,14 @@ class Run:
         return self._values.log_dir or os.path.join(self.directory, "tensorboard")
 
     def start(self, device, **versions):
-        """Makes the folder, with a result.json that says the run is under way.
+        """Makes the run's folder, empty of an earlier run where --restart asks for it.
 
         Parameters
         ----------
         device : str, what it runs on.
         versions : of the packages that its numbers depend on.
         """
+        is_run = os.path.lexists(os.path.join(self.directory, "result.json"))
         try:
             if self.tensorboard and self._values.log_dir:
                 os.makedirs(self._values.log_dir, exist_ok=True)
@@ -199,16 +215,21 @@ class Run:
                 os.makedirs(self.directory, exist_ok=True)
             else:
                 self.directory = new_directory(self.result["script"], self.result["style"])
+            for folder in ("checkpoints", "tensorboard"):
+                if os.path.lexists(os.path.join(self.directory, folder)):
+                    if not is_run:  # then it is somebody else's
+                        raise UserError(
+                            f"{self.directory} has {folder}, but no result.json, so it is not that "
+                            "of a run; name another --run_dir"
+                        )
+                    if self._values.restart:
+                        shutil.rmtree(os.path.join(self.directory, folder))
         except OSError as error:
             raise UserError(
-                f"{error.filename}: {error.strerror}; expected a folder that can be made, name "
-                "another with --run_dir or --log_dir"
+                f"{error.filename}: {error.strerror or error}; expected a folder that can be made "
+                "and written, name another with --run_dir or --log_dir"
             )
-        if self._values.restart:
-            for folder in ("checkpoints", "tensorboard"):
-                if os.path.isdir(os.path.join(self.directory, folder)):
-                    shutil.rmtree(os.path.join(self.directory, folder))
-        self.save(
+        self.result.update(
             device=device,
             versions=dict(versions, numpy=np.__version__, python=platform.python_version()),
             onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
@@ -216,19 +237,25 @@ class Run:
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         )
 
-    def going_on(self, step):
-        """Says that the run goes on from its checkpoint at `step`; 0 is that there is none."""
-        if not step:
-            if self.result["step"]:
-                raise UserError(
-                    f"no checkpoint in {self.checkpoints}, expected that of step "
-                    f"{self.result['step']}; --restart begins afresh"
-                )
-            return
+    def begin(self, step):
+        """Writes that the run is under way, and says so if it goes on from a checkpoint.
+
+        Parameters
+        ----------
+        step : that of the checkpoint; 0 if there is none.
+        """
+        if self.result["step"] and not step:
+            raise UserError(
+                f"no checkpoint in {self.checkpoints}, expected that of step "
+                f"{self.result['step']}; --restart begins afresh"
+            )
         self._check_step(step)
+        self.save(step=step)
+        if not step:
+            return
         print(f"going on from step {step} in {self.directory}", flush=True)
         threads = self.result["threads"]
-        if self._threads_before and threads != self._threads_before:
+        if threads != self._threads_before:
             print(
                 f"--threads={threads}, before {self._threads_before}: the numbers will differ "
                 "from those of an unbroken run",
@@ -249,14 +276,16 @@ class Run:
                 exit_code=3,
             )
 
-    def stop(self, signal_number):
-        """Ends the run after a signal, once its state is saved: exit 130 or 143."""
-        self.save(status=STOPPED)
-        raise StopRun(
-            f"stopped by {signal.Signals(signal_number).name} after step {self.result['step']}; "
-            f"--run_dir={self.directory} goes on from there",
-            exit_code=128 + signal_number,
-        )
+    def stop_if_asked(self):
+        """Ends the run if a signal has come: exit 130 or 143. Its state must be saved by then."""
+        number = self.signals.received
+        if number:
+            self.save(status=STOPPED)
+            raise StopRun(
+                f"stopped by {signal.Signals(number).name} after step {self.result['step']}; "
+                f"--run_dir={self.directory} goes on from there",
+                exit_code=128 + number,
+            )
 
     def finish(self, steps, seconds, test, validation):
         """Writes the result of a run that has done all its steps.
@@ -279,7 +308,9 @@ class Run:
     def save(self, **changes):
         """Writes result.json, after some changes to it."""
         self.result.update(changes, peak_memory_mib=round(machine.peak_memory_mib(), 1))
-        write_json(os.path.join(self.directory, "result.json"), self.result)
+        path = os.path.join(self.directory, "result.json")
+        with writing(path):
+            write_json(path, self.result)
 
 
 def new_directory(script, style):

@@ -230,10 +230,18 @@ def test_found_in_the_cache_of_keras(places, mnist_dir):
     np.savez(folder / "mnist.npz", **names)
     with pytest.raises(datasets.NotFound, match="mnist.npz: wrong contents"):
         datasets.load("mnist")
-    for damaged in (b"PK no archive", b""):
+    array = io.BytesIO()
+    np.save(array, names["y_test"])
+    for damaged in (b"PK no archive", b"", array.getvalue()):
         (folder / "mnist.npz").write_bytes(damaged)
         with pytest.raises(datasets.NotFound, match="mnist.npz: damaged"):
             datasets.load("mnist")
+
+
+def test_folder_named_like_a_file(places):
+    (places / "data" / "train-images-idx3-ubyte").mkdir(parents=True)
+    with pytest.raises(datasets.NotFound, match="no train-images-idx3-ubyte in .*/data"):
+        datasets.load("mnist", str(places / "data"))
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

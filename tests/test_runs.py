@@ -1,6 +1,8 @@
 """What a run directory lets in."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -22,6 +24,7 @@ def complete(tmp_path):
     """The folder of a run of 20 steps."""
     run = open_run(f"--run_dir={tmp_path / 'run'}")
     run.start("a machine", tensorflow="0")
+    run.begin(0)
     run.save(step=20)
     run.finish(20, 1.0, test=(0.5, 0.9), validation=None)
     return tmp_path / "run"
@@ -68,11 +71,71 @@ def test_changed_data_is_another_number(complete):
         runs.Run("mnist_softmax", "tf1_style", values, datasets.load("digits", "", 3))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"step": 3'])
-def test_file_that_is_not_a_result(tmp_path, content):
-    (tmp_path / "result.json").write_text(content)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"step": 20', '"step": "20"'),
+        ('"step": 20', '"step": -3'),
+        ('"step": 20', '"step": true'),
+        ('"test_accuracy": 0.9', '"test_accuracy": null'),
+        ('"status"', '"state"'),
+        ("}", ""),
+        ("{", "["),
+    ],
+)
+def test_file_that_is_not_a_result(complete, old, new):
+    path = complete / "result.json"
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new))
     with pytest.raises(UserError, match="not the result of a run; --restart"):
-        open_run(f"--run_dir={tmp_path}")
+        open_run(f"--run_dir={complete}")
+
+
+@pytest.mark.parametrize("restart", ["--restart", "--norestart"])
+def test_folder_that_is_not_that_of_a_run_is_left_alone(tmp_path, restart):
+    (tmp_path / "checkpoints" / "mine").mkdir(parents=True)
+    with pytest.raises(UserError, match="has checkpoints, but no result.json"):
+        open_run(f"--run_dir={tmp_path}", restart).start("a machine")
+    assert (tmp_path / "checkpoints" / "mine").exists()
+
+
+def test_restart_that_cannot_remove_does_not_go_on(complete, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (complete / "checkpoints").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="symbolic link"):
+        open_run(f"--run_dir={complete}", "--restart").start("a machine")
+
+
+@pytest.mark.parametrize("name", ["a*", "b[1]", "c?", "d\\e", "gs://bucket/f"])
+@pytest.mark.parametrize("flag", ["run_dir", "log_dir"])
+def test_paths_that_tensorflow_takes_for_something_else(name, flag):
+    with pytest.raises(UserError, match="expected the path of a local folder"):
+        parse(f"--{flag}={name}")
+
+
+def test_checkpoint_newer_than_the_result(complete):
+    """As a kill between the two leaves them."""
+    run = open_run(f"--run_dir={complete}", "--max_steps=30")
+    run.start("a machine")
+    run.begin(25)
+    assert json.loads((complete / "result.json").read_text())["step"] == 25
+    with pytest.raises(UserError, match="no checkpoint in .*, expected that of step 25"):
+        open_run(f"--run_dir={complete}", "--max_steps=30").begin(0)
+
+
+def test_signals_wait_for_the_state_to_be_saved(complete):
+    run = open_run(f"--run_dir={complete}", "--max_steps=30")
+    run.start("a machine")
+    run.begin(20)
+    with run.signals:
+        run.stop_if_asked()
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(StopRun, match="stopped by SIGTERM after step 20; --run_dir=") as stop:
+            run.stop_if_asked()
+    assert stop.value.exit_code == 143
+    assert json.loads((complete / "result.json").read_text())["status"] == "stopped"
 
 
 def test_failed_write_keeps_the_old_file(tmp_path):

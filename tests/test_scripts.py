@@ -73,7 +73,10 @@ def test_goes_on_as_if_never_stopped(run, tmp_path, environment, style, number):
     for _ in range(20):
         process.stdout.readline()
     process.send_signal(number)
-    _, error = process.communicate()
+    error = process.stderr.readline()
+    process.send_signal(number)  # while it winds up
+    _, rest = process.communicate()
+    assert rest == ""
     assert process.returncode == 128 + number
     step = result(tmp_path / "stopped")["step"]
     assert 20 <= step < 2000
@@ -201,6 +204,22 @@ def test_help_and_module(run):
     assert "--batch_size: Examples per step.\n    (default: '100')" in process.stdout
 
 
+def test_closed_output(tmp_path, environment):
+    """`>&-` and `2>&-`, as services start programs."""
+    command = f"{sys.executable} {script('tf1_style', 'mnist_softmax')} {DIGITS} --max_steps=5"
+    for closed, left in ((">&-", ""), ("2>&-", "step 0, training accuracy 0.07\n")):
+        process = subprocess.run(
+            ["sh", "-c", f"{command} {closed}"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 0 and process.stderr == ""
+        assert process.stdout.startswith(left) and bool(process.stdout) == bool(left)
+
+
 def test_reader_that_leaves(environment, tmp_path):
     command = f"{sys.executable} {script('tf1_style', 'mnist_softmax')} {DIGITS} | head -n 1"
     process = subprocess.run(
@@ -297,7 +316,7 @@ def test_damaged_checkpoints_in_one_line(run, tmp_path, style):
     data.write_bytes(data.read_bytes()[:500])
     process = run(*command, "--max_steps=9", check=False)
     assert process.returncode == 2 and process.stderr.count("\n") == 1
-    assert "could not restore run/checkpoints/" in process.stderr
+    assert f"could not restore run/checkpoints/{folder.name}: " in process.stderr
     assert "Read less bytes" in process.stderr and "--restart" in process.stderr
 
     (folder / "checkpoint").unlink()

@@ -20,10 +20,10 @@ class Checkpoints:
 
     def restore(self):
         """Restores the newest checkpoint and returns its step, or None where there is none."""
-        state = tf.train.get_checkpoint_state(self._directory)
-        if not state:
-            return None
-        with runs.restoring(state.model_checkpoint_path, tf.errors.OpError):
+        with runs.restoring(self._directory, tf.errors.OpError):
+            state = tf.train.get_checkpoint_state(self._directory)
+            if not state:
+                return None
             self._saver.restore(self._trainer.session, state.model_checkpoint_path)
         # Without this a new Saver forgets the older files and never removes them.
         self._saver.recover_last_checkpoints(state.all_model_checkpoint_paths)

@@ -63,7 +63,7 @@ class Trainer:
         )
 
 
-def evaluate(trainer, examples):
+def evaluate(trainer, examples, run):
     """Returns loss and accuracy over all examples, in slices so that memory does not grow."""
     loss_sum, correct = 0.0, 0
     for part in examples.slices():
@@ -71,6 +71,7 @@ def evaluate(trainer, examples):
         loss, accuracy = trainer.evaluate(images, labels)
         loss_sum += float(loss) * len(images)
         correct += round(float(accuracy) * len(images))
+        run.stop_if_asked()
     return loss_sum / len(examples), correct / len(examples)
 
 
@@ -78,14 +79,13 @@ def train(trainer, values, data, run):
     """Runs the steps that are left; returns how many there were, and the seconds they took."""
     checkpoints = Checkpoints(run.checkpoints, trainer)
     first_step = checkpoints.restore() or 0
-    run.going_on(first_step)
+    run.begin(first_step)
     keep_prob = values.keep_prob if "keep_prob" in values else 1.0
     started = time.perf_counter()
 
     with contextlib.ExitStack() as stack:
         summaries = stack.enter_context(Summaries(run.tensorboard, trainer))
         progress = stack.enter_context(console.Progress(first_step, values.max_steps))
-        signals = stack.enter_context(console.Signals())
         for step in range(first_step, values.max_steps):
             indices = batches.indices(
                 step, values.batch_size, len(data.train), values.seed, values.batch_order
@@ -102,13 +102,12 @@ def train(trainer, values, data, run):
 
             done = step + 1
             due = done == values.max_steps or (values.save_every and done % values.save_every == 0)
-            if due or signals.received:
+            if due or run.signals.received:
                 # So that no weights are saved whose loss is not finite.
                 run.check_loss(done, trainer.evaluate(images, labels)[0])
                 checkpoints.save(done)
                 run.save(step=done)
-            if signals.received and done < values.max_steps:
-                run.stop(signals.received)
+                run.stop_if_asked()
     return values.max_steps - first_step, time.perf_counter() - started
 
 
@@ -123,12 +122,10 @@ def main(model_class, doc, **defaults):
                 values.device, tf.config.experimental.list_physical_devices
             )
             run.start(device, tensorflow=tf.__version__)
-            trainer = Trainer(model_class, values)
-            steps, seconds = train(trainer, values, data, run)
-            run.finish(
-                steps,
-                seconds,
-                test=evaluate(trainer, data.test),
-                validation=evaluate(trainer, data.validation) if len(data.validation) else None,
-            )
+            with run.signals:
+                trainer = Trainer(model_class, values)
+                steps, seconds = train(trainer, values, data, run)
+                test = evaluate(trainer, data.test, run)
+                validation = evaluate(trainer, data.validation, run) if data.validation else None
+            run.finish(steps, seconds, test, validation)
         print(f"test accuracy {run.result['test_accuracy']:g}")

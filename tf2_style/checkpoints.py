@@ -15,21 +15,20 @@ class Checkpoints:
     def __init__(self, directory, trainer):
         self._directory = directory
         self._trainer = trainer
-        self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(
-                model=trainer.model, optimizer=trainer.optimizer, global_step=trainer.global_step
-            ),
-            directory,
-            max_to_keep=5,
-            checkpoint_name=NAME,
+        checkpoint = tf.train.Checkpoint(
+            model=trainer.model, optimizer=trainer.optimizer, global_step=trainer.global_step
         )
+        with runs.restoring(directory, tf.errors.OpError):
+            self._manager = tf.train.CheckpointManager(
+                checkpoint, directory, max_to_keep=5, checkpoint_name=NAME
+            )
 
     def restore(self):
         """Restores the newest checkpoint and returns its step, or None where there is none."""
         path = self._manager.latest_checkpoint
         if not path:
             return None
-        with runs.restoring(path, tf.errors.OpError):
+        with runs.restoring(self._directory, tf.errors.OpError):
             # Without the assertion, what does not match is left at its initial value, in silence.
             self._manager.checkpoint.restore(path).assert_consumed()
         return int(self._trainer.global_step)

@@ -3,8 +3,6 @@
 import os
 import sys
 import tempfile
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -87,7 +85,7 @@ def load(name, data_dir=""):
     for from_place in (_from_cache, _from_keras, _from_mirrors):
         try:
             return from_place(name)
-        except (_NotThere, idx.IdxError) as reason:  # a damaged cache is no reason to give up
+        except (_NotThere, DataError, OSError, idx.IdxError) as reason:  # it is only a cache
             tried.append(str(reason))
     files = ", ".join(file for file, _ in FILES.values())
     raise NotFound(
@@ -111,8 +109,9 @@ def _find(name, key, folder):
         except OSError as error:
             raise DataError(f"{directory}: {error.strerror}; expected a folder that can be read")
         for candidate in (file, file + ".gz"):
-            if candidate in there:
-                return os.path.join(directory, candidate)
+            path = os.path.join(directory, candidate)
+            if candidate in there and os.path.isfile(path):
+                return path
     raise _NotThere(f"no {file} in {folder}")
 
 
@@ -141,21 +140,15 @@ def _from_keras(name):
     try:
         with np.load(path) as file:
             arrays = dict(zip(FILES, (file[x] for x in ("x_train", "y_train", "x_test", "y_test"))))
+        for key, array in arrays.items():
+            idx.check_digest(array, path, SHA256[name][key])
+        return arrays
     except FileNotFoundError:
         raise _NotThere(f"no {path}")
-    except (
-        OSError,
-        EOFError,
-        LookupError,
-        TypeError,
-        ValueError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except idx.IdxError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a damaged archive raises a dozen kinds)
         raise _NotThere(f"{path}: damaged ({error})")
-    for key, array in arrays.items():
-        idx.check_digest(array, path, SHA256[name][key])
-    return arrays
 
 
 def _from_mirrors(name):
