@@ -4,12 +4,16 @@ With no iterator there is no state to save: a run that goes on at step k takes t
 have taken anyway, and so does its twin.
 """
 
+from __future__ import annotations
+
 import functools
 
 import numpy as np
 
 
-def indices(step, batch_size, size, seed, order="shuffled"):
+def indices(
+    step: int, batch_size: int, size: int, seed: int, order: str = "shuffled"
+) -> np.ndarray:
     """Returns the examples of one step.
 
     The training set is passed through once an epoch, in an order of that epoch's own; where a
@@ -41,7 +45,7 @@ def indices(step, batch_size, size, seed, order="shuffled"):
 
 
 @functools.lru_cache(maxsize=2)  # the running epoch, and its neighbour at a boundary
-def _epoch(epoch, size, seed):
+def _epoch(epoch: int | None, size: int, seed: int) -> np.ndarray:
     """Returns the order of one epoch; the file's where `epoch` is None."""
     if epoch is None:
         return np.arange(size)

@@ -1,11 +1,14 @@
 """What a script shows: a quiet import, progress, errors in one line."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
+from typing import Iterator
 
 # Where the shell has closed one of them (>&-), Python has None in its place.
 sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
@@ -15,7 +18,7 @@ sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 class StopRun(Exception):
     """Ends a script with `exit_code`, after its message in one line on stderr."""
 
-    def __init__(self, message, exit_code):
+    def __init__(self, message: str, exit_code: int):
         super().__init__(message)
         self.exit_code = exit_code
 
@@ -23,12 +26,12 @@ class StopRun(Exception):
 class UserError(StopRun):
     """What the user can mend: the message says what was got, what was expected, how to mend it."""
 
-    def __init__(self, message):
+    def __init__(self, message: str):
         super().__init__(message, exit_code=2)
 
 
 @contextlib.contextmanager
-def quiet_import():
+def quiet_import() -> Iterator[None]:
     """Imports TensorFlow without the lines it logs while it loads.
 
     The C++ side writes a few of them straight to file descriptor 2 whatever its log level, so the
@@ -62,7 +65,7 @@ def quiet_import():
 
 
 @contextlib.contextmanager
-def one_line_errors():
+def one_line_errors() -> Iterator[None]:
     """Turns what ends a script early into one line on stderr and its exit code.
 
     2 for what the user can mend and for what the system refuses, 130 and 143 for Ctrl-C and
@@ -90,7 +93,7 @@ def one_line_errors():
         sys.exit(_say(error, 2))
 
 
-def _silence_summary_thread():
+def _silence_summary_thread() -> None:
     """TF1's thread that writes summaries hands its error on to the loop; one report is enough."""
     report = getattr(threading, "excepthook", None)  # Python 3.7 has none
 
@@ -101,7 +104,7 @@ def _silence_summary_thread():
     threading.excepthook = hook
 
 
-def _say(message, exit_code):
+def _say(message: object, exit_code: int) -> int:
     # A second signal, while Python winds up, would add a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -133,7 +136,7 @@ class Signals:
 class Progress:
     """Shows where a run is: a bar on a terminal, the tutorial's lines elsewhere."""
 
-    def __init__(self, first_step, max_steps):
+    def __init__(self, first_step: int, max_steps: int):
         self._accuracy = ""
         self._bar = None
         if sys.stderr.isatty() and sys.stdout.isatty():
@@ -147,13 +150,13 @@ class Progress:
                 dynamic_ncols=os.get_terminal_size(2).columns > 0,
             )
 
-    def training_accuracy(self, step, accuracy):
+    def training_accuracy(self, step: int, accuracy: float) -> None:
         """Reports the accuracy on the batch of `step`, measured before its update."""
         self._accuracy = f"{accuracy:g}"
         if not self._bar:
             print(f"step {step}, training accuracy {accuracy:g}", flush=True)
 
-    def step(self, loss):
+    def step(self, loss: float) -> None:
         """Reports that one more step is done, and its loss."""
         if self._bar:
             # refresh=False: tqdm redraws by its own clock, ten times a second at most.

@@ -1,5 +1,7 @@
 """The flags of every script, defined once."""
 
+from __future__ import annotations
+
 import sys
 
 import numpy as np
@@ -23,7 +25,15 @@ NUMBERS = (
 )
 
 
-def parse(argv, doc, max_steps, batch_size, optimizer, learning_rate, keep_prob=None):
+def parse(
+    argv: list[str],
+    doc: str,
+    max_steps: int,
+    batch_size: int,
+    optimizer: str,
+    learning_rate: float,
+    keep_prob: float | None = None,
+) -> flags.FlagValues:
     """Parses a script's command line.
 
     Parameters
@@ -59,7 +69,7 @@ def parse(argv, doc, max_steps, batch_size, optimizer, learning_rate, keep_prob=
     return values
 
 
-def _define_data(values, batch_size):
+def _define_data(values: flags.FlagValues, batch_size: int) -> None:
     flags.DEFINE_enum("dataset", "mnist", datasets.NAMES, "What to train on.", flag_values=values)
     flags.DEFINE_string(
         "data_dir",
@@ -87,7 +97,13 @@ def _define_data(values, batch_size):
     )
 
 
-def _define_training(values, max_steps, optimizer, learning_rate, keep_prob):
+def _define_training(
+    values: flags.FlagValues,
+    max_steps: int,
+    optimizer: str,
+    learning_rate: float,
+    keep_prob: float | None,
+) -> None:
     flags.DEFINE_integer("max_steps", max_steps, "Steps to train.", 1, flag_values=values)
     flags.DEFINE_enum("optimizer", optimizer, OPTIMIZERS, "Update rule.", flag_values=values)
     flags.DEFINE_float("learning_rate", learning_rate, "Learning rate.", flag_values=values)
@@ -115,7 +131,7 @@ def _define_training(values, max_steps, optimizer, learning_rate, keep_prob):
     )
 
 
-def _define_run(values):
+def _define_run(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "eval_every",
         100,
@@ -177,7 +193,7 @@ def _define_run(values):
     )
 
 
-def _is_local_path(path):
+def _is_local_path(path: str) -> bool:
     """TensorFlow takes a path with `*` for a pattern, and removes what it matches."""
     try:
         path.encode("utf-8")

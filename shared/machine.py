@@ -1,15 +1,18 @@
 """The machine a run is on, as far as its numbers and its speed depend on it."""
 
+from __future__ import annotations
+
 import os
 import platform
 import resource
 import subprocess
 import sys
+from typing import Callable
 
 from shared.console import UserError
 
 
-def select_device(device, list_gpus):
+def select_device(device: str, list_gpus: Callable[[str], list]) -> str:
     """Makes TensorFlow use the device that --device names, reproducibly if it is a GPU.
 
     It sets environment variables, which both generations of TensorFlow read when they first need
@@ -46,7 +49,7 @@ def select_device(device, list_gpus):
     return f"{_cpu_name()} ({cores()} cores)"
 
 
-def _gpu_name():
+def _gpu_name() -> str:
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     number = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     try:
@@ -55,7 +58,7 @@ def _gpu_name():
         return "GPU"
 
 
-def _cpu_name():
+def _cpu_name() -> str:
     try:
         with open("/proc/cpuinfo") as file:
             for line in file:
@@ -66,14 +69,14 @@ def _cpu_name():
     return platform.processor() or platform.machine()
 
 
-def cores():
+def cores() -> int:
     """Returns the number of processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
 
 
-def peak_memory_mib():
+def peak_memory_mib() -> float:
     """Returns the most memory this process has held, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,5 +1,7 @@
 """What a run leaves: a folder with result.json, checkpoints/ and tensorboard/."""
 
+from __future__ import annotations
+
 import contextlib
 import glob
 import itertools
@@ -13,16 +15,19 @@ import signal
 import sys
 import tempfile
 import time
+from typing import Iterator
 
 import numpy as np
+from absl.flags import FlagValues
 
 from shared import flags, machine
 from shared.console import Signals, StopRun, UserError
+from shared.datasets import Dataset
 
 RUNNING, COMPLETE, STOPPED, DIVERGED = "running", "complete", "stopped", "diverged"
 
 
-def write_json(path, value):
+def write_json(path: str, value: object) -> None:
     """Writes a JSON file whole or not at all."""
     folder, name = os.path.split(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=name + ".")
@@ -38,7 +43,7 @@ def write_json(path, value):
 
 
 @contextlib.contextmanager
-def writing(path, *error_classes):
+def writing(path: str, *error_classes: type[Exception]) -> Iterator[None]:
     """Turns a failed write into a UserError.
 
     Parameters
@@ -53,7 +58,7 @@ def writing(path, *error_classes):
         raise UserError(f"could not write {path}: {cause}; make room, or name another folder")
 
 
-def _cause(error):
+def _cause(error: Exception) -> str:
     """Returns the line that matters: TensorFlow's errors begin with where the graph was built."""
     if getattr(error, "strerror", None):
         return error.strerror
@@ -63,7 +68,7 @@ def _cause(error):
 
 
 @contextlib.contextmanager
-def writing_whole(path, *error_classes):
+def writing_whole(path: str, *error_classes: type[Exception]) -> Iterator[None]:
     """Does what `writing` does, and removes what a failed write has left."""
     try:
         with writing(path, *error_classes):
@@ -75,7 +80,7 @@ def writing_whole(path, *error_classes):
 
 
 @contextlib.contextmanager
-def restoring(path, *error_classes):
+def restoring(path: str, *error_classes: type[Exception]) -> Iterator[None]:
     """Turns what TensorFlow raises for a damaged or foreign checkpoint into a UserError."""
     try:
         yield
@@ -103,7 +108,7 @@ class Run:
     signals : console.Signals, a context; while it is entered, `stop_if_asked` heeds them.
     """
 
-    def __init__(self, script, style, values, data):
+    def __init__(self, script: str, style: str, values: FlagValues, data: Dataset):
         """Looks at the run that is in --run_dir, if any; changes nothing.
 
         Parameters
@@ -143,7 +148,7 @@ class Run:
                 self.is_complete = True
                 self.result = before
 
-    def _read(self):
+    def _read(self) -> dict | None:
         """Returns the result.json that is there, or None where there is no run."""
         path = os.path.join(self.directory, "result.json")
         if not self.directory or not os.path.lexists(path):
@@ -157,7 +162,7 @@ class Run:
             raise UserError(f"{path}: not the result of a run; --restart begins afresh over it")
         return before
 
-    def _is_result(self, before):
+    def _is_result(self, before: object) -> bool:
         return (
             isinstance(before, dict)
             and set(before) >= set(self.result)
@@ -167,7 +172,7 @@ class Run:
             and (before["status"] != COMPLETE or isinstance(before.get("test_accuracy"), float))
         )
 
-    def _check_same(self, before):
+    def _check_same(self, before: dict) -> None:
         """Refuses to go on with a run if the numbers would not be those of one unbroken run."""
         pairs = [(key, before[key], self.result[key]) for key in ("script", "style")]
         for name, value in self.result["flags"].items():
@@ -180,7 +185,7 @@ class Run:
             )
         self._check_step(before["step"])
 
-    def _check_step(self, step):
+    def _check_step(self, step: int) -> None:
         if step > self._values.max_steps:
             raise UserError(
                 f"the run in {self.directory} is at step {step}, past "
@@ -188,18 +193,18 @@ class Run:
             )
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> str:
         """The folder of the style's checkpoints, such as checkpoints/tf1."""
         return os.path.join(self.directory, "checkpoints", self.result["style"].split("_")[0])
 
     @property
-    def tensorboard(self):
+    def tensorboard(self) -> str | None:
         """The folder of the summaries, or None where --nolog asks for none."""
         if not self._values.log:
             return None
         return self._values.log_dir or os.path.join(self.directory, "tensorboard")
 
-    def start(self, device, **versions):
+    def start(self, device: str, **versions: str) -> None:
         """Makes the run's folder, empty of an earlier run where --restart asks for it.
 
         Parameters
@@ -237,7 +242,7 @@ class Run:
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         )
 
-    def begin(self, step):
+    def begin(self, step: int) -> None:
         """Writes that the run is under way, and says so if it goes on from a checkpoint.
 
         Parameters
@@ -262,7 +267,7 @@ class Run:
                 flush=True,
             )
 
-    def check_loss(self, step, loss):
+    def check_loss(self, step: int, loss: float) -> None:
         """Ends the run, exit 3, if the loss at `step` is not a finite number."""
         if not math.isfinite(loss):
             self.save(status=DIVERGED)
@@ -276,7 +281,7 @@ class Run:
                 exit_code=3,
             )
 
-    def stop_if_asked(self):
+    def stop_if_asked(self) -> None:
         """Ends the run if a signal has come: exit 130 or 143. Its state must be saved by then."""
         number = self.signals.received
         if number:
@@ -287,7 +292,13 @@ class Run:
                 exit_code=128 + number,
             )
 
-    def finish(self, steps, seconds, test, validation):
+    def finish(
+        self,
+        steps: int,
+        seconds: float,
+        test: tuple[float, float],
+        validation: tuple[float, float] | None,
+    ) -> None:
         """Writes the result of a run that has done all its steps.
 
         Parameters
@@ -305,7 +316,7 @@ class Run:
             steps_per_second=round(steps / seconds, 2) if steps else None,
         )
 
-    def save(self, **changes):
+    def save(self, **changes: object) -> None:
         """Writes result.json, after some changes to it."""
         self.result.update(changes, peak_memory_mib=round(machine.peak_memory_mib(), 1))
         path = os.path.join(self.directory, "result.json")
@@ -313,7 +324,7 @@ class Run:
             write_json(path, self.result)
 
 
-def new_directory(script, style):
+def new_directory(script: str, style: str) -> str:
     """Makes and returns runs/SCRIPT/STYLE/DATE-TIME, with a number behind it if that is taken."""
     base = os.path.join("runs", script, style, time.strftime("%Y-%m-%d_%H-%M-%S"))
     for number in itertools.count(1):

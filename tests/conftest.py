@@ -94,6 +94,15 @@ def mnist_dir():
     return folder
 
 
+@pytest.fixture(scope="session")
+def tf115_python():
+    """A Python 3.7 that has TensorFlow 1.15.5."""
+    python = os.environ.get("TF115_PYTHON")
+    if not python:
+        pytest.skip("no TensorFlow 1.15.5; name a Python that has it with TF115_PYTHON")
+    return python
+
+
 def write_idx(folder, arrays, pack=True):
     """Writes arrays under the names of MNIST's files."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,11 @@
 """The stand-in for the module that vanished behaves as the original did."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, random_images, write_idx
+from conftest import random_images, write_idx
 
 from shared import input_data
 from shared.datasets import sources
@@ -32,11 +31,8 @@ def test_delivers_what_the_original_delivered(run, folder, seed):
 
 
 @pytest.mark.parametrize("seed", RECORDED)
-def test_the_record_is_the_original(folder, seed):
-    python = os.environ.get("TF115_PYTHON") or ROOT / ".venv-tf115" / "bin" / "python"
-    if not Path(python).exists():
-        pytest.skip("no TensorFlow 1.15.5; name a Python that has it with TF115_PYTHON")
-    command = [python, CALLS, "original", folder, str(seed)]
+def test_the_record_is_the_original(folder, seed, tf115_python):
+    command = [tf115_python, CALLS, "original", folder, str(seed)]
     process = subprocess.run(command, capture_output=True, text=True, check=True)
     assert process.stdout.strip() == RECORDED[seed]
 

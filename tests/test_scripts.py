@@ -54,6 +54,18 @@ def test_prints_the_tutorials_lines_and_nothing_else(run, tmp_path, style):
     assert again.stdout == "test accuracy 0.9075\n"  # it is complete: nothing is trained
 
 
+def test_tf1_style_runs_on_tensorflow_1_15_5(tmp_path, environment, tf115_python):
+    process = subprocess.run(
+        [tf115_python, script("tf1_style", "mnist_softmax"), DIGITS, "--max_steps=200"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stdout == TUTORIAL_LINES and process.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("style", "number"), [("tf1_style", signal.SIGINT), ("tf2_style", signal.SIGTERM)]
 )

@@ -1,6 +1,9 @@
 """The datasets: `load` returns mnist, fashion_mnist or the embedded digits."""
 
+from __future__ import annotations
+
 from collections import namedtuple
+from typing import Iterator
 
 import numpy as np
 
@@ -27,14 +30,16 @@ class Examples:
     # 256 values.
     SCALE = np.float32(1 / 255)
 
-    def __init__(self, images, labels):
+    def __init__(self, images: np.ndarray, labels: np.ndarray):
         self.images = images.reshape(-1, PIXELS)
         self.labels = labels
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, indices, one_hot=False):
+    def batch(
+        self, indices: np.ndarray | slice, one_hot: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns some examples as a model takes them.
 
         Parameters
@@ -52,13 +57,13 @@ class Examples:
         labels = self.labels[indices].astype(np.int64)
         return images, np.eye(CLASSES, dtype=np.float32)[labels] if one_hot else labels
 
-    def slices(self, size=500):
+    def slices(self, size: int = 500) -> Iterator[slice]:
         """Yields slices that cover all examples in order, `size` at a time."""
         for start in range(0, len(self), size):
             yield slice(start, min(start + size, len(self)))
 
 
-def load(name, data_dir="", validation_size=None):
+def load(name: str, data_dir: str = "", validation_size: int | None = None) -> Dataset:
     """Returns a dataset, verified.
 
     Parameters

@@ -13,6 +13,8 @@ ships it: 8x8 pixels of 0..16. These lines made digits.npz:
     )
 """
 
+from __future__ import annotations
+
 import os
 
 import numpy as np
@@ -20,7 +22,7 @@ import numpy as np
 TRAIN, VALIDATION, TEST = 1297, 100, 400  # in the file's order
 
 
-def load():
+def load() -> dict[str, np.ndarray]:
     """Returns the digits at MNIST's size, under the names and in the types of MNIST's files.
 
     Each pixel becomes a square of 3x3, the border is 2 pixels wide, and 16 becomes 255. The

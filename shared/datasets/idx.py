@@ -4,12 +4,15 @@ The format: a big-endian magic number (2048 + dimensions, where the elements are
 size for each dimension, then the bytes. Source: http://yann.lecun.com/exdb/mnist/
 """
 
+from __future__ import annotations
+
 import functools
 import gzip
 import hashlib
 import operator
 import struct
 import zlib
+from typing import BinaryIO, Sequence
 
 import numpy as np
 
@@ -22,7 +25,12 @@ class IdxError(UserError, ValueError):
     """A file that is not the IDX file it should be."""
 
 
-def read(path, dimensions, shape=None, sha256=None):
+def read(
+    path: str,
+    dimensions: int,
+    shape: tuple[int, ...] | None = None,
+    sha256: str | None = None,
+) -> np.ndarray:
     """Returns the elements of an IDX file.
 
     Parameters
@@ -49,7 +57,13 @@ def read(path, dimensions, shape=None, sha256=None):
         return parse(stream, path, dimensions, shape, sha256)
 
 
-def parse(stream, name, dimensions, shape=None, sha256=None):
+def parse(
+    stream: BinaryIO,
+    name: str,
+    dimensions: int,
+    shape: tuple[int, ...] | None = None,
+    sha256: str | None = None,
+) -> np.ndarray:
     """Does what `read` does, for an open stream; `name` stands for it in messages."""
     try:
         header = stream.read(4 * (1 + dimensions))
@@ -75,7 +89,7 @@ def parse(stream, name, dimensions, shape=None, sha256=None):
     return array
 
 
-def check_digest(array, name, sha256):
+def check_digest(array: np.ndarray, name: str, sha256: str) -> None:
     """Raises IdxError where an array is not the contents of the IDX file with that SHA-256."""
     digest = hashlib.sha256(_header(array))
     digest.update(np.ascontiguousarray(array))
@@ -86,7 +100,7 @@ def check_digest(array, name, sha256):
         )
 
 
-def _sizes(header, name, dimensions, shape):
+def _sizes(header: bytes, name: str, dimensions: int, shape: tuple[int, ...] | None) -> list[int]:
     """Returns the sizes that a header states, once it is known to be the right header."""
     if len(header) != 4 * (1 + dimensions):
         raise IdxError(
@@ -103,11 +117,11 @@ def _sizes(header, name, dimensions, shape):
     return sizes
 
 
-def _text(sizes):
+def _text(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _read_at_most(stream, size):
+def _read_at_most(stream: BinaryIO, size: int) -> bytearray:
     """Reads up to `size` bytes; memory grows with the bytes that come, not with `size`."""
     payload = bytearray()
     while len(payload) < size:
@@ -118,11 +132,11 @@ def _read_at_most(stream, size):
     return payload
 
 
-def write(file, array):
+def write(file: BinaryIO, array: np.ndarray) -> None:
     """Writes a uint8 array to an open binary file, as the bytes that `read` takes."""
     file.write(_header(array))
     file.write(np.ascontiguousarray(array))
 
 
-def _header(array):
+def _header(array: np.ndarray) -> bytes:
     return struct.pack(f">{1 + array.ndim}I", 2048 + array.ndim, *array.shape)

@@ -1,5 +1,7 @@
 """Where MNIST and Fashion-MNIST are found, and how their files are known to be the right ones."""
 
+from __future__ import annotations
+
 import os
 import sys
 import tempfile
@@ -54,7 +56,7 @@ class _NotThere(Exception):
     """One place does not hold the dataset; the message says why."""
 
 
-def load(name, data_dir=""):
+def load(name: str, data_dir: str = "") -> dict[str, np.ndarray]:
     """Returns the files of a dataset from the first place that has them.
 
     Parameters
@@ -94,12 +96,12 @@ def load(name, data_dir=""):
     )
 
 
-def _from_folder(name, folder):
+def _from_folder(name: str, folder: str) -> dict[str, np.ndarray]:
     """Reads a dataset from a folder, or from its sub-folder `name`."""
     return {key: _read(name, key, _find(name, key, folder)) for key in FILES}
 
 
-def _find(name, key, folder):
+def _find(name: str, key: str, folder: str) -> str:
     file, _ = FILES[key]
     for directory in (os.path.join(folder, name), folder):
         try:
@@ -115,23 +117,23 @@ def _find(name, key, folder):
     raise _NotThere(f"no {file} in {folder}")
 
 
-def _read(name, key, path):
+def _read(name: str, key: str, path: str) -> np.ndarray:
     _, shape = FILES[key]
     return idx.read(path, len(shape), shape, SHA256[name][key])
 
 
-def _from_cache(name):
+def _from_cache(name: str) -> dict[str, np.ndarray]:
     return _from_folder(name, cache_dir(name))
 
 
-def cache_dir(name):
+def cache_dir(name: str) -> str:
     """Returns the project's own folder for a dataset; it need not exist."""
     from platformdirs import user_cache_dir
 
     return os.path.join(user_cache_dir("tf-twins"), name)
 
 
-def _from_keras(name):
+def _from_keras(name: str) -> dict[str, np.ndarray]:
     """Reads what `keras.datasets` has downloaded."""
     home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     if name == "fashion_mnist":
@@ -151,7 +153,7 @@ def _from_keras(name):
         raise _NotThere(f"{path}: damaged ({error})")
 
 
-def _from_mirrors(name):
+def _from_mirrors(name: str) -> dict[str, np.ndarray]:
     """Fetches a dataset from the first mirror that delivers it, right in every byte."""
     failures = []
     for mirror in mirrors(name):
@@ -162,7 +164,7 @@ def _from_mirrors(name):
     raise _NotThere("; ".join(failures))
 
 
-def _fetch(name, mirror):
+def _fetch(name: str, mirror: str) -> dict[str, np.ndarray]:
     """Fetches a dataset into the project's cache.
 
     Each file is fetched under a temporary name, verified, and only then renamed, so that other
@@ -181,13 +183,13 @@ def _fetch(name, mirror):
     return arrays
 
 
-def mirrors(name):
+def mirrors(name: str) -> list[str]:
     """Returns the addresses to fetch a dataset from: TWINS_MIRROR's sub-folder if that is set."""
     mirror = os.environ.get("TWINS_MIRROR")
     return [f"{mirror.rstrip('/')}/{name}/"] if mirror else MIRRORS[name]
 
 
-def download(url, path):
+def download(url: str, path: str) -> str:
     """Fetches `url` to `path`, with one retry, and returns `path`.
 
     Raises
@@ -210,7 +212,7 @@ def download(url, path):
         raise ConnectionError(f"{url}: {_cause(error)}")
 
 
-def _cause(error):
+def _cause(error: BaseException) -> str:
     """Returns what lies at the bottom of a chain of network errors, without its repr."""
     while error.__context__ is not None:
         error = error.__context__
