@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import shlex
 import shutil
 import signal
 import struct
@@ -24,6 +25,11 @@ step 0, training accuracy 0.07
 step 100, training accuracy 0.97
 test accuracy 0.9075
 """
+
+
+def shell(*command):
+    """A command line for a shell, whatever is in the paths."""
+    return " ".join(shlex.quote(str(part)) for part in (sys.executable, *command))
 
 
 def result(run_dir):
@@ -196,7 +202,7 @@ def test_full_disk_in_one_line(tmp_path, environment, style, log):
     fill = "mount -t tmpfs -o size=32k tmpfs disk && "
     if subprocess.run([*mount, fill + "true"], cwd=tmp_path, check=False).returncode:
         pytest.skip("needs the right to mount a file system")
-    command = f"{sys.executable} {script(style, 'mnist_softmax')} {DIGITS} --max_steps=50 {log}"
+    command = shell(script(style, "mnist_softmax"), DIGITS, "--max_steps=50", log)
     process = subprocess.run(
         [*mount, f"{fill}{command} --run_dir=disk/run; code=$?; find disk -type f; exit $code"],
         cwd=tmp_path,
@@ -218,7 +224,7 @@ def test_help_and_module(run):
 
 def test_closed_output(tmp_path, environment):
     """`>&-` and `2>&-`, as services start programs."""
-    command = f"{sys.executable} {script('tf1_style', 'mnist_softmax')} {DIGITS} --max_steps=5"
+    command = shell(script("tf1_style", "mnist_softmax"), DIGITS, "--max_steps=5")
     for closed, left in ((">&-", ""), ("2>&-", "step 0, training accuracy 0.07\n")):
         process = subprocess.run(
             ["sh", "-c", f"{command} {closed}"],
@@ -233,7 +239,7 @@ def test_closed_output(tmp_path, environment):
 
 
 def test_reader_that_leaves(environment, tmp_path):
-    command = f"{sys.executable} {script('tf1_style', 'mnist_softmax')} {DIGITS} | head -n 1"
+    command = shell(script("tf1_style", "mnist_softmax"), DIGITS) + " | head -n 1"
     process = subprocess.run(
         ["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"],
         cwd=tmp_path,
