@@ -27,9 +27,12 @@ test accuracy 0.9075
 """
 
 
-def shell(*command):
-    """A command line for a shell, whatever is in the paths."""
-    return " ".join(shlex.quote(str(part)) for part in (sys.executable, *command))
+def in_shell(form, *command, **options):
+    """Runs a command line of bash, in which `{}` stands for a script and its flags."""
+    quoted = " ".join(shlex.quote(str(part)) for part in (sys.executable, *command))
+    return subprocess.run(
+        ["bash", "-c", form.format(quoted)], text=True, capture_output=True, check=False, **options
+    )
 
 
 def result(run_dir):
@@ -197,19 +200,19 @@ def test_wrong_data_in_one_line(run, tmp_path):
 @pytest.mark.parametrize("log", ["--log", "--nolog"])
 def test_full_disk_in_one_line(tmp_path, environment, style, log):
     """In a file system of 32 KiB, mounted where only this test sees it."""
-    mount = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    mount = "unshare --mount --map-root-user sh -c 'mount -t tmpfs -o size=32k tmpfs disk"
     (tmp_path / "disk").mkdir()
-    fill = "mount -t tmpfs -o size=32k tmpfs disk && "
-    if subprocess.run([*mount, fill + "true"], cwd=tmp_path, check=False).returncode:
+    if in_shell(mount + "'", cwd=tmp_path).returncode:
         pytest.skip("needs the right to mount a file system")
-    command = shell(script(style, "mnist_softmax"), DIGITS, "--max_steps=50", log)
-    process = subprocess.run(
-        [*mount, f"{fill}{command} --run_dir=disk/run; code=$?; find disk -type f; exit $code"],
+    process = in_shell(
+        mount + """ && "$@"; code=$?; find disk -type f; exit $code' sh {}""",
+        script(style, "mnist_softmax"),
+        DIGITS,
+        "--max_steps=50",
+        "--run_dir=disk/run",
+        log,
         cwd=tmp_path,
         env=environment,
-        text=True,
-        capture_output=True,
-        check=False,
     )
     assert process.returncode == 2
     assert process.stderr.count("\n") == 1 and "No space left on device" in process.stderr
@@ -224,30 +227,17 @@ def test_help_and_module(run):
 
 def test_closed_output(tmp_path, environment):
     """`>&-` and `2>&-`, as services start programs."""
-    command = shell(script("tf1_style", "mnist_softmax"), DIGITS, "--max_steps=5")
-    for closed, left in ((">&-", ""), ("2>&-", "step 0, training accuracy 0.07\n")):
-        process = subprocess.run(
-            ["sh", "-c", f"{command} {closed}"],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    command = [script("tf1_style", "mnist_softmax"), DIGITS, "--max_steps=5"]
+    for form, left in (("{} >&-", ""), ("{} 2>&-", "step 0, training accuracy 0.07\n")):
+        process = in_shell(form, *command, cwd=tmp_path, env=environment)
         assert process.returncode == 0 and process.stderr == ""
         assert process.stdout.startswith(left) and bool(process.stdout) == bool(left)
 
 
 def test_reader_that_leaves(environment, tmp_path):
-    command = shell(script("tf1_style", "mnist_softmax"), DIGITS) + " | head -n 1"
-    process = subprocess.run(
-        ["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [script("tf1_style", "mnist_softmax"), DIGITS]
+    form = "{} | head -n 1; echo ${{PIPESTATUS[0]}}"
+    process = in_shell(form, *command, cwd=tmp_path, env=environment)
     assert process.stdout == "step 0, training accuracy 0.07\n141\n" and process.stderr == ""
 
 

@@ -1,1 +1,1 @@
-"""TensorFlow 2 idiom: tf.Module, tf.function, GradientTape; no tf.compat.v1."""
+"""TensorFlow 2 idiom: tf.Module, tf.function, GradientTape."""
