@@ -97,15 +97,12 @@ def main(arguments: argparse.Namespace) -> int:
         for script in arguments.script or SCRIPTS
     }
     styles = arguments.style or STYLES
-    minutes = (
-        len(styles)
-        / 60
-        * sum(
-            SECONDS_TO_START_AND_TEST[script] + SECONDS_PER_STEP[script] * bar.steps
-            for script, bar in bars.items()
-        )
+    seconds = sum(
+        SECONDS_TO_START_AND_TEST[script] + SECONDS_PER_STEP[script] * bar.steps
+        for script, bar in bars.items()
     )
-    console.print(f"{len(bars) * len(styles)} runs, about {minutes:.1f} minutes on two cores")
+    minutes = f"{len(styles) * seconds / 60:.1f}"
+    console.print(f"{len(bars) * len(styles)} runs, about {minutes} minutes on two cores")
 
     path = f"runs/accuracy_{time.strftime('%Y-%m-%d_%H-%M-%S')}.json"
     rows, device = [], ""

@@ -229,6 +229,8 @@ class Run:
                         )
                     if self._values.restart:
                         shutil.rmtree(os.path.join(self.directory, folder))
+            if is_run and self._values.restart:  # or a start that fails would leave it as complete
+                os.unlink(os.path.join(self.directory, "result.json"))
         except OSError as error:
             raise UserError(
                 f"{error.filename}: {error.strerror or error}; expected a folder that can be made "

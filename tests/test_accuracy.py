@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from compare import accuracy
+from compare import accuracy, runner
 
 
 def report(tmp_path):
@@ -73,6 +73,31 @@ def stub(tmp_path, monkeypatch):
 def test_verdicts(stub, tf1, tf2, code, verdicts):
     assert accuracy.FULL["digits", "mnist_softmax"] == accuracy.Bar(1000, 0.912, 0.93)
     assert stub(tf1_style=tf1, tf2_style=tf2) == (code, verdicts)
+
+
+SLOW_TO_STOP = """
+import pathlib, signal, sys, time
+
+def save(*_):
+    time.sleep(1)
+    pathlib.Path(sys.argv[1], "saved").touch()
+    sys.exit(143)
+
+signal.signal(signal.SIGTERM, save)
+print("step 0, training accuracy 0.1", flush=True)
+time.sleep(60)
+"""
+
+
+def test_stopped_with_its_command(tmp_path):
+    """A command that is stopped has the time to save."""
+
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([sys.executable, "-c", SLOW_TO_STOP, str(tmp_path)], str(tmp_path), interrupt)
+    assert (tmp_path / "saved").exists()
 
 
 def test_every_dataset_has_its_bars():

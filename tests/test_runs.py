@@ -100,6 +100,12 @@ def test_folder_that_is_not_that_of_a_run_is_left_alone(tmp_path, restart):
     assert (tmp_path / "checkpoints" / "mine").exists()
 
 
+def test_restart_forgets_the_old_result(complete):
+    (complete / "checkpoints").mkdir()
+    open_run(f"--run_dir={complete}", "--restart").start("a machine")
+    assert not list(complete.iterdir())
+
+
 def test_restart_that_cannot_remove_does_not_go_on(complete, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (complete / "checkpoints").symlink_to(tmp_path / "elsewhere")

@@ -130,21 +130,23 @@ def test_run_goes_on_with_other_threads_or_afresh(run, tmp_path):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_checkpoints_every_n_steps_and_the_five_newest(run, tmp_path, style):
+    """And of a copy, not of the folder it was copied from, whose absolute path was given."""
     command = [script(style, "mnist_softmax"), DIGITS, "--save_every=3", "--nolog"]
-    command.append(f"--run_dir={tmp_path / 'run'}")
-    folder = tmp_path / "run" / "checkpoints" / style.split("_")[0]
 
-    def steps():
-        return sorted(int(path.stem.split("-")[1]) for path in folder.glob("*.index"))
+    def files(run_dir):
+        return run_dir / "checkpoints" / style.split("_")[0]
 
-    run(*command, "--max_steps=10")
-    assert steps() == [3, 6, 9, 10]
-    (tmp_path / "run").rename(tmp_path / "first")
-    shutil.copytree(tmp_path / "first", tmp_path / "run")
-    run(*command, "--max_steps=17")  # what is gone on with, and cleared of old files, is the copy
-    assert steps() == [9, 10, 12, 15, 17]
-    assert len(list((tmp_path / "first").rglob("*.index"))) == 4
-    assert {path.name.split(".")[0] for path in folder.iterdir()} == {"checkpoint", "model"}
+    def steps(run_dir):
+        return sorted(int(path.stem.split("-")[1]) for path in files(run_dir).glob("*.index"))
+
+    run(*command, "--max_steps=10", f"--run_dir={tmp_path / 'first'}")
+    assert steps(tmp_path / "first") == [3, 6, 9, 10]
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    run(*command, "--max_steps=17", f"--run_dir={tmp_path / 'copy'}")
+    assert steps(tmp_path / "copy") == [9, 10, 12, 15, 17]
+    assert steps(tmp_path / "first") == [3, 6, 9, 10]
+    names = {path.name.split(".")[0] for path in files(tmp_path / "copy").iterdir()}
+    assert names == {"checkpoint", "model"}
 
 
 @pytest.mark.parametrize("style", STYLES)

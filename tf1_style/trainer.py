@@ -38,6 +38,7 @@ class Trainer:
         self.session.run(tf.global_variables_initializer())
 
     def loss_and_accuracy(self, images, labels, keep_prob):
+        """Returns two scalars, for images [n, 784] and one-hot labels [n, 10]."""
         logits = self.model(images, keep_prob, self.global_step)
         with tf.name_scope("loss"):
             cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)

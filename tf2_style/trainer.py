@@ -33,6 +33,7 @@ class Trainer:
         )
 
     def loss_and_accuracy(self, images, labels, keep_prob):
+        """Returns two scalars, for images [n, 784] and one-hot labels [n, 10]."""
         logits = self.model(images, keep_prob, self.global_step)
         with tf.name_scope("loss"):
             cross_entropy = tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits)
