@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from compare import accuracy
+from compare import accuracy, parity
 from shared.console import UserError, one_line_errors
 
-COMMANDS = {"accuracy": accuracy}
+COMMANDS = {"accuracy": accuracy, "parity": parity}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -19,10 +19,24 @@ def main(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     for name, module in COMMANDS.items():
         description, _, _ = module.__doc__.partition("\n")
-        command = commands.add_parser(name, help=description, description=module.__doc__)
+        command = commands.add_parser(
+            name,
+            help=description,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         module.add_arguments(command)
-    arguments = parser.parse_args(argv)
-    return COMMANDS[arguments.command].main(arguments)
+    arguments, flags = parser.parse_known_args(argv)
+    module = COMMANDS[arguments.command]
+    if hasattr(module, "HANDS_ON_FLAGS"):
+        return module.main(arguments, flags)
+    if flags:
+        raise UserError(
+            f"unexpected {' '.join(flags)} (python -m compare {arguments.command} --help lists all "
+            "options)"
+        )
+    return module.main(arguments)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,13 @@ within the bar of the dataset. Exit 1 if not; the table and a JSON file in runs/
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from compare import runner
-from shared import datasets, runs
+from shared import datasets, files, runs
 
 STYLES = ("tf1_style", "tf2_style")
 SCRIPTS = ("mnist_softmax", "mnist_deep")
@@ -110,12 +107,12 @@ def main(arguments: argparse.Namespace) -> int:
         for style in styles:
             run_dir = runs.new_directory(script, style)
             command = _command(arguments, script, style, dataset, bar.steps, run_dir)
-            with _progress(console, f"{style}/{script}", bar.steps) as on_step:
+            with runner.progress(console, f"{style}/{script}", bar.steps) as on_step:
                 outcome = runner.run(command, run_dir, on_step)
             twins = [row for row in rows if row.script == script]
             rows.append(_judge(script, style, dataset, bar, run_dir, outcome, twins))
             device = outcome.result.get("device", device)
-            runs.write_json(path, {"device": device, "rows": [asdict(row) for row in rows]})
+            files.write_json(path, {"device": device, "rows": [asdict(row) for row in rows]})
     console.print(_table(rows, device))
     return 0 if all(row.verdict == "ok" for row in rows) else 1
 
@@ -143,20 +140,6 @@ def _command(
         if getattr(arguments, name) is not None:
             command.append(f"--{name}={getattr(arguments, name)}")
     return command
-
-
-@contextmanager
-def _progress(console: Console, title: str, steps: int) -> Iterator[Callable[[int], None]]:
-    """Shows how far a run is: a bar on a terminal, a line every 2,000 steps elsewhere."""
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(title, total=steps)
-
-        def on_step(step: int) -> None:
-            progress.update(task, completed=step)
-            if not console.is_terminal and step and step % 2000 == 0:
-                console.print(f"{title}: step {step} of {steps}")
-
-        yield on_step
 
 
 def _judge(

@@ -1,13 +1,19 @@
 """Starts a script as a shell command, follows it, reads what it leaves."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,17 +30,34 @@ class Outcome:
     result: dict  # its result.json; empty if it left none
 
 
-def run(command: list[str], run_dir: str, on_step: Callable[[int], None]) -> Outcome:
+def run(
+    command: list[str] | str,
+    run_dir: str | None,
+    on_step: Callable[[int], None],
+    environment: Mapping[str, str] | None = None,
+) -> Outcome:
     """Runs a command to its end; if this process is stopped meanwhile, so is the command.
 
     Parameters
     ----------
-    command : a program and its arguments, which leaves its result.json in `run_dir`.
+    command : a program and its arguments, or a line for the shell.
+    run_dir : where it leaves its result.json, if it does.
     on_step : called with N for each line "step N, ..." that the command prints.
+    environment : variables it is to have besides this process's.
     """
     started = time.perf_counter()
+    is_line = isinstance(command, str)
     with tempfile.TemporaryFile("w+") as stderr:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
+        with subprocess.Popen(
+            command,
+            shell=is_line,
+            # A group of its own, so that what a shell has started can be stopped with it.
+            start_new_session=is_line,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        ) as process:
             try:
                 for line in process.stdout:
                     match = _STEP.match(line)
@@ -42,11 +65,28 @@ def run(command: list[str], run_dir: str, on_step: Callable[[int], None]) -> Out
                         on_step(int(match[1]))
                 exit_code = process.wait()
             finally:
-                process.terminate()
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM) if is_line else process.terminate()
                 process.wait()
         seconds = time.perf_counter() - started
         stderr.seek(0)
         lines = stderr.read().splitlines()
-    path = Path(run_dir, "result.json")
-    result = json.loads(path.read_text()) if path.exists() else {}
+    path = Path(run_dir or "", "result.json")
+    result = json.loads(path.read_text()) if run_dir and path.exists() else {}
     return Outcome(exit_code, lines[-1] if lines else "", seconds, result)
+
+
+@contextmanager
+def progress(
+    console: Console, title: str, steps: int | None = None
+) -> Iterator[Callable[[int], None]]:
+    """Shows how far a run is: a bar on a terminal, a line every 2,000 steps elsewhere."""
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(title, total=steps)
+
+        def on_step(step: int) -> None:
+            bar.update(task, completed=step)
+            if not console.is_terminal and step and step % 2000 == 0:
+                console.print(f"{title}: step {step}" + (f" of {steps}" if steps else ""))
+
+        yield on_step

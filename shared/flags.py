@@ -22,6 +22,7 @@ NUMBERS = (
     "learning_rate",
     "keep_prob",
     "seed",
+    "precision",
 )
 
 
@@ -56,6 +57,9 @@ def parse(
     _define_data(values, batch_size)
     _define_training(values, max_steps, optimizer, learning_rate, keep_prob)
     _define_run(values)
+    _define_outputs(values)
+    _define_machine(values)
+    _forbid_patterns(values)
     flags.DEFINE_boolean("help", False, "Show this help.", flag_values=values)
     try:
         rest = values(argv)[1:]
@@ -158,19 +162,63 @@ def _define_run(values: flags.FlagValues) -> None:
         "restart", False, "Begin afresh, over the run in --run_dir.", flag_values=values
     )
     flags.DEFINE_string(
+        "restore",
+        "",
+        "Checkpoint to begin from, of either style, or the folder of a run for its newest; a run "
+        "in --run_dir that has checkpoints of its own goes on from those.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "partial",
+        False,
+        "Let --restore leave out what has no counterpart, and list it.",
+        flag_values=values,
+    )
+
+
+def _define_outputs(values: flags.FlagValues) -> None:
+    flags.DEFINE_boolean("log", True, "Write summaries for TensorBoard.", flag_values=values)
+    flags.DEFINE_string(
         "log_dir",
         "",
         "Folder for TensorBoard; default: tensorboard in the run's folder.",
         flag_values=values,
     )
-    for name in ("run_dir", "log_dir"):
-        flags.register_validator(
-            name,
-            _is_local_path,
-            r"expected the path of a local folder, without any of * ? [ ] \ and ://",
-            flag_values=values,
-        )
-    flags.DEFINE_boolean("log", True, "Write summaries for TensorBoard.", flag_values=values)
+    flags.DEFINE_string(
+        "trace_file",
+        "",
+        "File to record loss and variables in, step by step, for python -m compare parity.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "trace_every",
+        None,
+        "Steps from one record to the next; default: 1.",
+        1,
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "trace_values_at",
+        None,
+        "Steps whose full values are recorded besides the last, such as 0,100; 0: the start.",
+        flag_values=values,
+    )
+    flags.register_validator(
+        "trace_values_at",
+        lambda steps: all(step.strip().isdecimal() for step in steps or ()),
+        "expected steps such as 0,100",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "export_dir",
+        "",
+        "Folder for the trained model: a SavedModel, which takes images and gives scores and "
+        "classes.",
+        flag_values=values,
+    )
+
+
+def _define_machine(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "device", "auto", "auto (a GPU if there is one), cpu, gpu or gpu:N.", flag_values=values
     )
@@ -191,10 +239,28 @@ def _define_run(values: flags.FlagValues) -> None:
         1024,
         flag_values=values,
     )
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        ("float32", "bfloat16"),
+        "Precision of products and convolutions. bfloat16 needs a processor with AMX or "
+        "AVX512-BF16; variables and updates stay float32.",
+        flag_values=values,
+    )
+
+
+def _forbid_patterns(values: flags.FlagValues) -> None:
+    """TensorFlow takes a path with `*` for a pattern, and removes what it matches."""
+    for name in ("run_dir", "restore", "log_dir", "trace_file", "export_dir"):
+        flags.register_validator(
+            name,
+            _is_local_path,
+            r"expected a local path, without any of * ? [ ] \ and ://",
+            flag_values=values,
+        )
 
 
 def _is_local_path(path: str) -> bool:
-    """TensorFlow takes a path with `*` for a pattern, and removes what it matches."""
     try:
         path.encode("utf-8")
     except UnicodeError:

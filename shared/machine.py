@@ -12,7 +12,9 @@ from typing import Callable
 from shared.console import UserError
 
 
-def select_device(device: str, list_gpus: Callable[[str], list]) -> str:
+def select_device(
+    device: str, precision: str, tensorflow: str, list_gpus: Callable[[str], list]
+) -> str:
     """Makes TensorFlow use the device that --device names, reproducibly if it is a GPU.
 
     It sets environment variables, which both generations of TensorFlow read when they first need
@@ -21,6 +23,8 @@ def select_device(device: str, list_gpus: Callable[[str], list]) -> str:
     Parameters
     ----------
     device : "auto", "cpu", "gpu" or "gpu:N".
+    precision : "float32" or "bfloat16".
+    tensorflow : TensorFlow's version.
     list_gpus : TensorFlow's function that lists physical devices of a type.
 
     Returns
@@ -29,13 +33,15 @@ def select_device(device: str, list_gpus: Callable[[str], list]) -> str:
 
     Raises
     ------
-    UserError : a GPU was asked for and there is none.
+    UserError : a GPU was asked for and there is none, or a precision that it has not.
     """
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     elif device.startswith("gpu:"):
         os.environ["CUDA_VISIBLE_DEVICES"] = device[len("gpu:") :]
-    if list_gpus("GPU"):
+    has_gpu = bool(list_gpus("GPU"))
+    _check_precision(precision, has_gpu, tensorflow)
+    if has_gpu:
         os.environ["TF_DETERMINISTIC_OPS"] = "1"
         os.environ["TF_CUDNN_DETERMINISTIC"] = "1"  # the same, in the words of TF 1.15.5
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # products keep all 24 bits of float32
@@ -49,6 +55,23 @@ def select_device(device: str, list_gpus: Callable[[str], list]) -> str:
     return f"{_cpu_name()} ({cores()} cores)"
 
 
+def _check_precision(precision: str, has_gpu: bool, tensorflow: str) -> None:
+    """Refuses a precision that TensorFlow would leave at float32 without a word."""
+    if precision == "float32":
+        return
+    if has_gpu:
+        lacking = "a processor, not a GPU (--device=cpu)"
+    elif tuple(map(int, tensorflow.split(".")[:2])) < (2, 12):
+        lacking = f"TensorFlow 2.12 or later, not {tensorflow}"
+    elif os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        lacking = "oneDNN, which TF_ENABLE_ONEDNN_OPTS=0 switches off"
+    elif not {"amx_bf16", "avx512_bf16"} & set(_cpu_info("flags").split()):
+        lacking = f"a processor with AMX or AVX512-BF16, not {_cpu_name()}"
+    else:
+        return
+    raise UserError(f"--precision={precision} needs {lacking}; take --precision=float32")
+
+
 def _gpu_name() -> str:
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     number = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
@@ -59,14 +82,19 @@ def _gpu_name() -> str:
 
 
 def _cpu_name() -> str:
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_info(key: str) -> str:
+    """Returns what Linux tells of the first processor under `key`; nothing elsewhere."""
     try:
         with open("/proc/cpuinfo") as file:
             for line in file:
-                if line.startswith("model name"):
+                if line.startswith(key):
                     return line.split(":", 1)[1].strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def cores() -> int:

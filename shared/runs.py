@@ -2,99 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
+import fcntl
 import itertools
 import json
 import math
 import os
 import platform
-import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
-from typing import Iterator
 
 import numpy as np
 from absl.flags import FlagValues
 
-from shared import flags, machine
+from shared import checkpoints, files, flags, machine
 from shared.console import Signals, StopRun, UserError
 from shared.datasets import Dataset
+from shared.trace import Trace
 
 RUNNING, COMPLETE, STOPPED, DIVERGED = "running", "complete", "stopped", "diverged"
-
-
-def write_json(path: str, value: object) -> None:
-    """Writes a JSON file whole or not at all."""
-    folder, name = os.path.split(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=name + ".")
-    try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(value, file, indent=2)
-            file.write("\n")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-@contextlib.contextmanager
-def writing(path: str, *error_classes: type[Exception]) -> Iterator[None]:
-    """Turns a failed write into a UserError.
-
-    Parameters
-    ----------
-    path : what the paths of all the files being written begin with.
-    error_classes : what TensorFlow raises where the system would raise OSError.
-    """
-    try:
-        yield
-    except (OSError,) + error_classes as error:
-        cause = _cause(error).split("; ")[-1]
-        raise UserError(f"could not write {path}: {cause}; make room, or name another folder")
-
-
-def _cause(error: Exception) -> str:
-    """Returns the line that matters: TensorFlow's errors begin with where the graph was built."""
-    if getattr(error, "strerror", None):
-        return error.strerror
-    text = re.sub(r"\AGraph execution error:.*?\nNode: [^\n]*\n", "", str(error), flags=re.DOTALL)
-    first = (text.splitlines() or [repr(error)])[0]
-    return re.sub(r"{{.*?}} | \[Op:.*", "", first)
-
-
-@contextlib.contextmanager
-def writing_whole(path: str, *error_classes: type[Exception]) -> Iterator[None]:
-    """Does what `writing` does, and removes what a failed write has left."""
-    try:
-        with writing(path, *error_classes):
-            yield
-    except UserError:
-        for left in glob.glob(glob.escape(path) + "[._]*"):
-            shutil.rmtree(left) if os.path.isdir(left) else os.unlink(left)
-        raise
-
-
-@contextlib.contextmanager
-def restoring(path: str, *error_classes: type[Exception]) -> Iterator[None]:
-    """Turns what TensorFlow raises for a damaged or foreign checkpoint into a UserError."""
-    try:
-        yield
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        RuntimeError,
-        AssertionError,
-    ) + error_classes as error:
-        raise UserError(
-            f"could not restore {path}: {_cause(error)}; expected the state of this run; "
-            "--restart begins afresh over it"
-        )
 
 
 class Run:
@@ -102,9 +29,10 @@ class Run:
 
     Attributes
     ----------
-    directory : str, the run's folder; empty until `start` where --run_dir names none.
+    directory : str, the run's folder; empty until `begin` where --run_dir names none.
     result : dict, what result.json holds.
     is_complete : bool, whether an earlier run in --run_dir has done all that is asked for.
+    checkpoint : str, the checkpoint to go on from, of either style; None to begin afresh.
     signals : console.Signals, a context; while it is entered, `stop_if_asked` heeds them.
     """
 
@@ -138,20 +66,77 @@ class Run:
             "flags": {name: values[name].value for name in flags.NUMBERS if name in values},
         }
         self.result["flags"]["validation_size"] = len(data.validation)
-        before = None if values.restart else self._read()
-        self._threads_before = before["threads"] if before else None
+        self._lock = None
+        if os.path.isdir(self.directory):
+            self._take_lock()
+        self._refuse_other_folders()
+        self._check_export_dir()
+        before = None if values.restart else self._read(self.directory)
+        self._before = before
+        self.checkpoint = checkpoints.newest(self.directory) if before else None
         self.is_complete = False
         if before:
             self._check_same(before)
-            self.result["step"] = before["step"]
+            if before["step"] and not self.checkpoint:
+                raise UserError(
+                    f"no checkpoint in {self.directory}, expected that of step {before['step']}; "
+                    "--restart begins afresh"
+                )
             if before["status"] == COMPLETE and before["step"] == values.max_steps:
                 self.is_complete = True
                 self.result = before
+                if values.trace_file:
+                    raise UserError(
+                        f"--trace_file: the run in {self.directory} is complete, no step is left "
+                        "to trace; --restart it, or name another --run_dir"
+                    )
+        if values.restore and not self.checkpoint:
+            self.checkpoint = checkpoints.find(values.restore)
+            self._before = self._read_beside(self.checkpoint)
 
-    def _read(self) -> dict | None:
-        """Returns the result.json that is there, or None where there is no run."""
-        path = os.path.join(self.directory, "result.json")
-        if not self.directory or not os.path.lexists(path):
+    def _take_lock(self) -> None:
+        """Keeps other processes out of the folder until this one ends, however it ends.
+
+        The lock is on the folder itself, so that no file is left over.
+        """
+        self._lock = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another process is at work in {self.directory}; wait for its end, or name "
+                "another --run_dir"
+            )
+        except OSError:  # a file system that has no locks, such as some of a network's
+            pass
+
+    def _refuse_other_folders(self) -> None:
+        if self._is_run():
+            return
+        for folder in ("checkpoints", "tensorboard"):
+            if os.path.lexists(os.path.join(self.directory, folder)):
+                raise UserError(
+                    f"{self.directory} has {folder}, but no result.json, so it is not that of a "
+                    "run; name another --run_dir"
+                )
+
+    def _check_export_dir(self) -> None:
+        folder = self._values.export_dir
+        if not os.path.lexists(folder) or os.path.exists(os.path.join(folder, "saved_model.pb")):
+            return
+        if not os.path.isdir(folder) or os.listdir(folder):
+            raise UserError(
+                f"--export_dir={folder}: something else is there, expected nothing or a "
+                "SavedModel, which is replaced; name another folder"
+            )
+
+    def _is_run(self) -> bool:
+        return os.path.lexists(os.path.join(self.directory, "result.json"))
+
+    def _read(self, directory: str) -> dict | None:
+        """Returns the result.json of a run, or None where there is none."""
+        path = os.path.join(directory, "result.json")
+        if not directory or not os.path.lexists(path):
             return None
         try:
             with open(path) as file:
@@ -161,6 +146,14 @@ class Run:
         if not self._is_result(before):
             raise UserError(f"{path}: not the result of a run; --restart begins afresh over it")
         return before
+
+    def _read_beside(self, checkpoint: str) -> dict | None:
+        """Returns the result.json of the run that a checkpoint is of, if it is of one."""
+        folder = os.path.join(os.path.dirname(checkpoint), os.pardir, os.pardir)
+        try:
+            return self._read(os.path.normpath(folder))
+        except UserError:
+            return None
 
     def _is_result(self, before: object) -> bool:
         return (
@@ -174,22 +167,28 @@ class Run:
 
     def _check_same(self, before: dict) -> None:
         """Refuses to go on with a run if the numbers would not be those of one unbroken run."""
-        pairs = [(key, before[key], self.result[key]) for key in ("script", "style")]
-        for name, value in self.result["flags"].items():
-            pairs.append(("--" + name, before["flags"].get(name), value))
-        differing = [f"{name} {was}, not {now}" for name, was, now in pairs if was != now]
+        differing = self._differing(before)
+        if before["script"] != self.result["script"]:
+            differing.insert(0, f"script {before['script']}, not {self.result['script']}")
         if differing:
             raise UserError(
                 f"the run in {self.directory} has {'; '.join(differing)}; give it the same, "
                 "--restart it, or name another --run_dir"
             )
-        self._check_step(before["step"])
+        self._check_step(before["step"], self.directory)
 
-    def _check_step(self, step: int) -> None:
+    def _differing(self, before: dict) -> list[str]:
+        """Lists the flags that the numbers depend on and that a run before had otherwise."""
+        pairs = [
+            (name, before["flags"].get(name), value) for name, value in self.result["flags"].items()
+        ]
+        return [f"--{name} {was}, not {now}" for name, was, now in pairs if was != now]
+
+    def _check_step(self, step: int, source: str) -> None:
         if step > self._values.max_steps:
             raise UserError(
-                f"the run in {self.directory} is at step {step}, past "
-                f"--max_steps={self._values.max_steps}; ask for more steps, or --restart it"
+                f"{source} is at step {step}, past --max_steps={self._values.max_steps}; ask for "
+                "more steps, or begin afresh"
             )
 
     @property
@@ -204,70 +203,83 @@ class Run:
             return None
         return self._values.log_dir or os.path.join(self.directory, "tensorboard")
 
-    def start(self, device: str, **versions: str) -> None:
+    def begin(self, step: int, device: str, **versions: str) -> None:
         """Makes the run's folder, empty of an earlier run where --restart asks for it.
 
         Parameters
         ----------
-        device : str, what it runs on.
+        step : that of the checkpoint that has been restored; 0 if there is none.
+        device : what it runs on.
         versions : of the packages that its numbers depend on.
         """
-        is_run = os.path.lexists(os.path.join(self.directory, "result.json"))
+        self._check_step(step, self.checkpoint)
+        if self.is_complete:
+            return
         try:
-            if self.tensorboard and self._values.log_dir:
-                os.makedirs(self._values.log_dir, exist_ok=True)
-            if self.directory:
-                os.makedirs(self.directory, exist_ok=True)
-            else:
-                self.directory = new_directory(self.result["script"], self.result["style"])
-            for folder in ("checkpoints", "tensorboard"):
-                if os.path.lexists(os.path.join(self.directory, folder)):
-                    if not is_run:  # then it is somebody else's
-                        raise UserError(
-                            f"{self.directory} has {folder}, but no result.json, so it is not that "
-                            "of a run; name another --run_dir"
-                        )
-                    if self._values.restart:
-                        shutil.rmtree(os.path.join(self.directory, folder))
-            if is_run and self._values.restart:  # or a start that fails would leave it as complete
-                os.unlink(os.path.join(self.directory, "result.json"))
+            self._make_directory()
         except OSError as error:
             raise UserError(
                 f"{error.filename}: {error.strerror or error}; expected a folder that can be made "
-                "and written, name another with --run_dir or --log_dir"
+                "and written, name another with --run_dir, --log_dir or --trace_file"
             )
         self.result.update(
             device=device,
             versions=dict(versions, numpy=np.__version__, python=platform.python_version()),
             onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
             command=sys.argv,
+            restored=self.checkpoint,
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         )
-
-    def begin(self, step: int) -> None:
-        """Writes that the run is under way, and says so if it goes on from a checkpoint.
-
-        Parameters
-        ----------
-        step : that of the checkpoint; 0 if there is none.
-        """
-        if self.result["step"] and not step:
-            raise UserError(
-                f"no checkpoint in {self.checkpoints}, expected that of step "
-                f"{self.result['step']}; --restart begins afresh"
-            )
-        self._check_step(step)
         self.save(step=step)
-        if not step:
+        if self.checkpoint:
+            self._say_where_from(step)
+
+    def _make_directory(self) -> None:
+        values = self._values
+        parents = [os.path.dirname(path) for path in (values.trace_file, values.export_dir)]
+        for folder in filter(None, [values.log_dir, *parents]):
+            os.makedirs(folder, exist_ok=True)
+        if not self.directory:
+            self.directory = new_directory(self.result["script"], self.result["style"])
+        os.makedirs(self.directory, exist_ok=True)
+        if self._lock is None:
+            self._take_lock()
+        files.remove_temporaries(self.directory)
+        if self._values.restart:
+            for folder in ("checkpoints", "tensorboard"):
+                if os.path.lexists(os.path.join(self.directory, folder)):
+                    shutil.rmtree(os.path.join(self.directory, folder))
+            if self._is_run():  # or a start that fails would leave it as complete
+                os.unlink(os.path.join(self.directory, "result.json"))
+
+    def _say_where_from(self, step: int) -> None:
+        own = os.path.abspath(self.checkpoint).startswith(os.path.abspath(self.directory) + os.sep)
+        where = f"in {self.directory}" if own else f"of {self.checkpoint}"
+        print(f"going on from step {step} {where}", flush=True)
+        before = self._before
+        if not before:
             return
-        print(f"going on from step {step} in {self.directory}", flush=True)
-        threads = self.result["threads"]
-        if threads != self._threads_before:
+        differing = self._differing(before)
+        if self.result["threads"] != before["threads"]:
+            differing.append(f"--threads {before['threads']}, not {self.result['threads']}")
+        if differing:
             print(
-                f"--threads={threads}, before {self._threads_before}: the numbers will differ "
-                "from those of an unbroken run",
+                f"that run had {'; '.join(differing)}: the numbers will differ from those of an "
+                "unbroken run",
                 flush=True,
             )
+
+    def trace(self, first_step: int) -> Trace:
+        """Returns the recording of this run, as --trace_file and its like ask for it."""
+        values = self._values
+        values_at = values.trace_values_at
+        return Trace(
+            values.trace_file,
+            values.trace_every,
+            None if values_at is None else map(int, values_at),
+            first_step,
+            values.max_steps,
+        )
 
     def check_loss(self, step: int, loss: float) -> None:
         """Ends the run, exit 3, if the loss at `step` is not a finite number."""
@@ -322,8 +334,8 @@ class Run:
         """Writes result.json, after some changes to it."""
         self.result.update(changes, peak_memory_mib=round(machine.peak_memory_mib(), 1))
         path = os.path.join(self.directory, "result.json")
-        with writing(path):
-            write_json(path, self.result)
+        with files.writing(path):
+            files.write_json(path, self.result)
 
 
 def new_directory(script: str, style: str) -> str:

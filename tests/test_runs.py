@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from shared import datasets, flags, runs
+from shared import datasets, files, flags, runs
 from shared.console import StopRun, UserError
 
 
@@ -146,9 +146,9 @@ def test_signals_wait_for_the_state_to_be_saved(complete):
 
 def test_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "result.json"
-    runs.write_json(str(path), {"a": 1})
+    files.write_json(str(path), {"a": 1})
     with pytest.raises(TypeError):
-        runs.write_json(str(path), {"a": object()})
+        files.write_json(str(path), {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1} and len(list(tmp_path.iterdir())) == 1
 
 

@@ -3,10 +3,29 @@
 import os
 
 import tensorflow.compat.v1 as tf
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-from shared import runs
+from shared import checkpoints
 
-NAME = "model.ckpt"
+
+def restore(trainer, path, partial):
+    """Restores a checkpoint of either style; returns its step."""
+    with checkpoints.restoring(path, tf.errors.OpError):
+        reader = tf.train.load_checkpoint(path)
+        shapes = reader.get_variable_to_shape_map()
+        keys = checkpoints.tensors(reader, TrackableObjectGraph)
+    # A Saver says nothing of what a checkpoint holds beyond its own variables.
+    names = checkpoints.matching(
+        path,
+        {name: shapes[key] for name, key in keys.items()},
+        {name: variable.shape.as_list() for name, variable in trainer.variables.items()},
+        partial,
+    )
+    with checkpoints.restoring(path, tf.errors.OpError):
+        # It reads a tf.train.Checkpoint's as well, by the names of the variables.
+        saver = tf.train.Saver({name: trainer.variables[name] for name in names})
+        saver.restore(trainer.session, path)
+    return int(trainer.session.run(trainer.global_step))
 
 
 class Checkpoints:
@@ -17,21 +36,16 @@ class Checkpoints:
         self._trainer = trainer
         # Relative, or a copy of the folder would restore, and remove, the files of the original.
         self._saver = tf.train.Saver(max_to_keep=5, save_relative_paths=True)
-
-    def restore(self):
-        """Restores the newest checkpoint and returns its step, or None where there is none."""
-        with runs.restoring(self._directory, tf.errors.OpError):
-            state = tf.train.get_checkpoint_state(self._directory)
-            if not state:
-                return None
-            self._saver.restore(self._trainer.session, state.model_checkpoint_path)
+        with checkpoints.restoring(directory, tf.errors.OpError):
+            state = tf.train.get_checkpoint_state(directory)
+        kept = state.all_model_checkpoint_paths if state else []
+        checkpoints.tidy(directory, kept)
         # Without this a new Saver forgets the older files and never removes them.
-        self._saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
-        return int(self._trainer.session.run(self._trainer.global_step))
+        self._saver.recover_last_checkpoints(kept)
 
     def save(self, step):
         """Writes the checkpoint of `step`, and removes all but the five newest."""
-        path = os.path.join(self._directory, NAME)
-        with runs.writing_whole(f"{path}-{step}", tf.errors.OpError):
+        path = os.path.join(self._directory, checkpoints.NAME)
+        with checkpoints.writing(f"{path}-{step}", tf.errors.OpError):
             os.makedirs(self._directory, exist_ok=True)
             self._saver.save(self._trainer.session, path, global_step=step)

@@ -33,8 +33,11 @@ def dropout(x, keep_prob, seed):
     """Keeps each unit of x with probability `keep_prob` and scales it up, or sets it to 0.
 
     Old code has `tf.nn.dropout(x, keep_prob)`, which draws from the graph's own generator, as no
-    other program can. This is the same with noise that follows from `seed`, two integers.
+    other program can. This is the same with noise that follows from `seed`, two integers. Where
+    `keep_prob` is None, there is no dropout in the graph.
     """
+    if keep_prob is None:
+        return x
     rate = 1 - keep_prob
     keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
     return tf.where(keep, x / (1 - rate), tf.zeros_like(x))

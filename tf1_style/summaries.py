@@ -2,7 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from shared import runs
+from shared import files
 
 
 class Summaries:
@@ -16,7 +16,7 @@ class Summaries:
         self._directory = directory
         self._writer = None
         if directory:
-            with runs.writing(directory, tf.errors.OpError):
+            with files.writing(directory, tf.errors.OpError):
                 self._writer = tf.summary.FileWriter(directory, trainer.session.graph)
 
     def scalars(self, step, values):
@@ -26,7 +26,7 @@ class Summaries:
         summary = tf.Summary()
         for tag, value in values.items():
             summary.value.add(tag=tag, simple_value=value)
-        with runs.writing(self._directory, RuntimeError):
+        with files.writing(self._directory, RuntimeError):
             self._writer.add_summary(summary, step)
 
     def __enter__(self):
@@ -34,5 +34,5 @@ class Summaries:
 
     def __exit__(self, *exc_info):
         if self._writer:
-            with runs.writing(self._directory, RuntimeError):
+            with files.writing(self._directory, RuntimeError):
                 self._writer.close()

@@ -12,7 +12,8 @@ from pathlib import Path
 import tensorflow.compat.v1 as tf
 
 from shared import batches, console, datasets, flags, machine, runs
-from tf1_style.checkpoints import Checkpoints
+from tf1_style.checkpoints import Checkpoints, restore
+from tf1_style.export import export
 from tf1_style.optimizers import OPTIMIZERS
 from tf1_style.summaries import Summaries
 
@@ -31,10 +32,14 @@ class Trainer:
         with tf.variable_scope("train"):
             optimizer = OPTIMIZERS[values.optimizer](values.learning_rate)
             self.train_op = optimizer.minimize(self.loss, global_step=self.global_step)
+        self.variables = {variable.op.name: variable for variable in tf.global_variables()}
+        self.weights = [variable.op.name for variable in tf.trainable_variables()]
 
-        self.session = tf.Session(
-            config=tf.ConfigProto(intra_op_parallelism_threads=values.threads)
-        )
+        config = tf.ConfigProto(intra_op_parallelism_threads=values.threads)
+        if values.precision == "bfloat16":
+            rewrites = config.graph_options.rewrite_options
+            rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
+        self.session = tf.Session(config=config)
         self.session.run(tf.global_variables_initializer())
 
     def loss_and_accuracy(self, images, labels, keep_prob):
@@ -63,6 +68,10 @@ class Trainer:
             feed_dict={self.images: images, self.labels: labels, self.keep_prob: 1.0},
         )
 
+    def values(self, names):
+        """Returns the arrays that the variables of these names hold, as a dict."""
+        return self.session.run({name: self.variables[name] for name in names})
+
 
 def evaluate(trainer, examples, run):
     """Returns loss and accuracy over all examples, in slices so that memory does not grow."""
@@ -76,17 +85,18 @@ def evaluate(trainer, examples, run):
     return loss_sum / len(examples), correct / len(examples)
 
 
-def train(trainer, values, data, run):
+def train(trainer, values, data, run, first_step):
     """Runs the steps that are left; returns how many there were, and the seconds they took."""
     checkpoints = Checkpoints(run.checkpoints, trainer)
-    first_step = checkpoints.restore() or 0
-    run.begin(first_step)
     keep_prob = values.keep_prob if "keep_prob" in values else 1.0
     started = time.perf_counter()
 
     with contextlib.ExitStack() as stack:
         summaries = stack.enter_context(Summaries(run.tensorboard, trainer))
+        trace = stack.enter_context(run.trace(first_step))
         progress = stack.enter_context(console.Progress(first_step, values.max_steps))
+        if trace.wants(first_step):
+            trace.record(first_step, None, trainer.values(trainer.variables))
         for step in range(first_step, values.max_steps):
             indices = batches.indices(
                 step, values.batch_size, len(data.train), values.seed, values.batch_order
@@ -98,15 +108,19 @@ def train(trainer, values, data, run):
                 summaries.scalars(step, {"loss": loss, "training_accuracy": accuracy})
 
             loss = trainer.train_step(images, labels, keep_prob)
+            done = step + 1
+            if trace.wants(done):
+                names = trainer.variables if trace.wants_values(done) else trainer.weights
+                trace.record(done, loss, trainer.values(names))
             run.check_loss(step, loss)
             progress.step(loss)
 
-            done = step + 1
             due = done == values.max_steps or (values.save_every and done % values.save_every == 0)
             if due or run.signals.received:
                 # So that no weights are saved whose loss is not finite.
                 run.check_loss(done, trainer.evaluate(images, labels)[0])
                 checkpoints.save(done)
+                trace.save()
                 run.save(step=done)
                 run.stop_if_asked()
     return values.max_steps - first_step, time.perf_counter() - started
@@ -118,15 +132,24 @@ def main(model_class, doc, **defaults):
         values = flags.parse(sys.argv, doc, **defaults)
         data = datasets.load(values.dataset, values.data_dir, values.validation_size)
         run = runs.Run(Path(sys.argv[0]).stem, __package__, values, data)
-        if not run.is_complete:
+        if not run.is_complete or values.export_dir:
             device = machine.select_device(
-                values.device, tf.config.experimental.list_physical_devices
+                values.device,
+                values.precision,
+                tf.__version__,
+                tf.config.experimental.list_physical_devices,
             )
-            run.start(device, tensorflow=tf.__version__)
             with run.signals:
                 trainer = Trainer(model_class, values)
-                steps, seconds = train(trainer, values, data, run)
-                test = evaluate(trainer, data.test, run)
-                validation = evaluate(trainer, data.validation, run) if data.validation else None
-            run.finish(steps, seconds, test, validation)
+                first_step = 0
+                if run.checkpoint:
+                    first_step = restore(trainer, run.checkpoint, values.partial)
+                run.begin(first_step, device, tensorflow=tf.__version__)
+                if not run.is_complete:
+                    steps, seconds = train(trainer, values, data, run, first_step)
+                    test = evaluate(trainer, data.test, run)
+                    validation = data.validation and evaluate(trainer, data.validation, run)
+                    run.finish(steps, seconds, test, validation or None)
+                if values.export_dir:
+                    export(trainer, values)
         print(f"test accuracy {run.result['test_accuracy']:g}")

@@ -3,10 +3,31 @@
 import os
 
 import tensorflow as tf
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-from shared import runs
+from shared import checkpoints
 
-NAME = "model.ckpt"
+
+def restore(trainer, path, partial):
+    """Restores a checkpoint of either style; returns its step."""
+    with checkpoints.restoring(path, tf.errors.OpError):
+        reader = tf.train.load_checkpoint(path)
+        shapes = reader.get_variable_to_shape_map()
+        keys = checkpoints.tensors(reader, TrackableObjectGraph)
+    # A Checkpoint says nothing of what a Saver's holds beyond its own variables.
+    checkpoints.matching(
+        path,
+        {name: shapes[key] for name, key in keys.items()},
+        {name: variable.shape.as_list() for name, variable in trainer.variables.items()},
+        partial,
+    )
+    with checkpoints.restoring(path, tf.errors.OpError):
+        # It reads a Saver's as well, by the names of the variables.
+        status = _checkpoint(trainer).restore(path)
+        if not partial:
+            # Without this, what does not match is left at its initial value, in silence.
+            status.assert_consumed()
+    return int(trainer.global_step)
 
 
 class Checkpoints:
@@ -14,28 +35,21 @@ class Checkpoints:
 
     def __init__(self, directory, trainer):
         self._directory = directory
-        self._trainer = trainer
-        checkpoint = tf.train.Checkpoint(
-            model=trainer.model, optimizer=trainer.optimizer, global_step=trainer.global_step
-        )
-        with runs.restoring(directory, tf.errors.OpError):
+        with checkpoints.restoring(directory, tf.errors.OpError):
             self._manager = tf.train.CheckpointManager(
-                checkpoint, directory, max_to_keep=5, checkpoint_name=NAME
+                _checkpoint(trainer), directory, max_to_keep=5, checkpoint_name=checkpoints.NAME
             )
-
-    def restore(self):
-        """Restores the newest checkpoint and returns its step, or None where there is none."""
-        path = self._manager.latest_checkpoint
-        if not path:
-            return None
-        with runs.restoring(self._directory, tf.errors.OpError):
-            # Without the assertion, what does not match is left at its initial value, in silence.
-            self._manager.checkpoint.restore(path).assert_consumed()
-        return int(self._trainer.global_step)
+        checkpoints.tidy(directory, self._manager.checkpoints)
 
     def save(self, step):
         """Writes the checkpoint of `step`, and removes all but the five newest."""
-        path = os.path.join(self._directory, NAME)
-        with runs.writing_whole(f"{path}-{step}", tf.errors.OpError):
+        path = os.path.join(self._directory, checkpoints.NAME)
+        with checkpoints.writing(f"{path}-{step}", tf.errors.OpError):
             os.makedirs(self._directory, exist_ok=True)
             self._manager.save(checkpoint_number=step)
+
+
+def _checkpoint(trainer):
+    return tf.train.Checkpoint(
+        model=trainer.model, optimizer=trainer.optimizer, global_step=trainer.global_step
+    )

@@ -33,6 +33,9 @@ def dropout(x, keep_prob, seed):
     """Keeps each unit of x with probability `keep_prob` and scales it up, or sets it to 0.
 
     TensorFlow 2 takes the rate at which units are dropped, 1 - keep_prob: the argument that is
-    most often migrated wrong. The noise follows from `seed`, two integers.
+    most often migrated wrong. The noise follows from `seed`, two integers. Where `keep_prob` is
+    None, there is no dropout in the graph.
     """
+    if keep_prob is None:
+        return x
     return tf.nn.experimental.stateless_dropout(x, rate=1 - keep_prob, seed=seed)

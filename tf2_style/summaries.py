@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from shared import runs
+from shared import files
 
 
 class Summaries:
@@ -15,7 +15,7 @@ class Summaries:
         self._directory = directory
         self._writer = None
         if directory:
-            with runs.writing(directory, tf.errors.OpError):
+            with files.writing(directory, tf.errors.OpError):
                 self._writer = tf.summary.create_file_writer(directory)
                 with self._writer.as_default():
                     tf.summary.graph(trainer.train_step.get_concrete_function().graph)
@@ -24,7 +24,7 @@ class Summaries:
         """Writes a dict of numbers as they are at `step`."""
         if not self._writer:
             return
-        with runs.writing(self._directory, tf.errors.OpError), self._writer.as_default(step=step):
+        with files.writing(self._directory, tf.errors.OpError), self._writer.as_default(step=step):
             for tag, value in values.items():
                 tf.summary.scalar(tag, value)
 
@@ -33,5 +33,5 @@ class Summaries:
 
     def __exit__(self, *exc_info):
         if self._writer:
-            with runs.writing(self._directory, tf.errors.OpError):
+            with files.writing(self._directory, tf.errors.OpError):
                 self._writer.close()

@@ -1,0 +1,195 @@
+"""What a pattern of differences usually means; what looks alike is said to look alike."""
+
+import numpy as np
+
+from compare import names
+from compare.parting import Verdict, as_recorded, moved, ulp_distance, weights
+from shared.trace import Recording
+
+LATE = (
+    "They differ at the first step that was recorded, {step}; a record of step 0 and of every step "
+    "after it tells more."
+)
+SLOTS = (
+    "The weights start alike, the optimizer's slots do not: RMSProp's mean square starts at 1 in "
+    "TensorFlow 1 and at 0 in Keras, Adagrad's accumulator at 0.1 in TensorFlow 1."
+)
+START = (
+    "{which} at other values: another seed, another initialiser, or a checkpoint restored on one "
+    "side only."
+)
+SUM = "The {who}'s loss is {n} times the other's: a sum over a batch of {n}, for its mean."
+STILL = (
+    "{name} did not move in the {still}: it is not among the variables that the optimizer is given, "
+    "or no gradient reaches it (trainable=False, stop_gradient)."
+)
+SOME = (
+    "Of {all} weights only {some} differ: what happens to these alone, such as their gradients, a "
+    "decay or a clip, or the inputs that they are multiplied by."
+)
+FACTOR = "The candidate's update of {name} is {factor:.4g} times the reference's{inverse}."
+OTHER = (
+    "The loss is the same and the update is not: the gradients (clipped, stopped, or of another "
+    "loss than the one that is shown), the learning rate, or the optimizer's constants."
+)
+ROUNDING = (
+    "The difference is of the size of rounding: the same mathematics in another order or by "
+    "another kernel (another number of threads, another device or version, XLA, a division "
+    "written as a product, a sum of three gradients added up otherwise)."
+)
+DATA_OR_FORWARD = (
+    "Up to here all was the same, so this step was given other data or made another forward pass "
+    "of it. These look alike in the numbers: the examples' order or the seed of their shuffle; the "
+    "labels; the scaling of the images; dropout's rate, which is 1 - keep_prob, or its noise. To "
+    "tell them apart, run both without dropout, then in the file's order (--keep_prob=1, "
+    "--batch_order=file): what makes them agree is where they differ."
+)
+BLIND_LOSS = (
+    "The loss is that of equal scores for all {classes} classes, as zero weights give it for any "
+    "data; so it may just as well be the data. These look alike in the numbers: the examples' "
+    "order or the seed of their shuffle; the labels; the scaling of the images, if only weights "
+    "that are multiplied by images differ."
+)
+UPDATE = (
+    "The {what} agree, so the gradients do, and it is the update that differs: the learning rate, "
+    "or epsilon (1e-8 in TensorFlow 1's Adam, 1e-7 in Keras's), or the same rule rounded otherwise."
+)
+
+
+def explain(verdict: Verdict, reference: Recording, candidate: Recording) -> list[str]:
+    """Returns what the pattern at the step of parting usually means, the likeliest first."""
+    parting = verdict.parting
+    if parting.previous is None and parting.losses is None:
+        if parting.step:
+            return [LATE.format(step=parting.step)]
+        return _initial(verdict)
+    if parting.losses:
+        return _loss(verdict)
+    return _update(verdict, reference, candidate)
+
+
+def _initial(verdict: Verdict) -> list[str]:
+    differing = weights_in(verdict)
+    if not differing:
+        return [SLOTS]
+    every = weights(verdict.names)
+    which = "Every weight starts" if differing == every else f"{_list(differing)} alone start"
+    return [START.format(which=which)]
+
+
+def _loss(verdict: Verdict) -> list[str]:
+    reference, candidate = verdict.parting.losses
+    if ulp_distance(as_recorded(reference), as_recorded(candidate)) <= 16:
+        return [ROUNDING]
+    for ratio, who in (
+        (candidate / reference if reference else 0, "candidate"),
+        (reference / candidate if candidate else 0, "reference"),
+    ):
+        if ratio > 1.5 and abs(ratio / round(ratio) - 1) < 1e-5:
+            return [SUM.format(who=who, n=round(ratio))]
+    return [DATA_OR_FORWARD]
+
+
+def _update(verdict: Verdict, reference: Recording, candidate: Recording) -> list[str]:
+    """Explains an update that parts though the loss it was made from is the same."""
+    parting, found = verdict.parting, []
+    differing, every = weights_in(verdict), weights(verdict.names)
+    for name in list(differing):
+        movements = [
+            moved(recording, its_name, parting.step)
+            for recording, its_name in ((reference, name), (candidate, verdict.names[name]))
+        ]
+        if movements in ([True, False], [False, True]):
+            still = "candidate" if movements[0] else "reference"
+            differing.remove(name)
+            found.append(STILL.format(name=name, still=still))
+    if not differing:
+        return found
+    if _agree(verdict, reference, candidate, "gradients"):
+        found.append(UPDATE.format(what="gradients"))
+    elif _agree(verdict, reference, candidate, "slots"):
+        found.append(UPDATE.format(what="optimizer's slots"))
+    if 0 < len(differing) < len(every):
+        found.append(SOME.format(all=len(every), some=_list(differing)))
+    found += _factors(verdict, reference, candidate, differing)
+    classes = np.exp(reference.losses.get(parting.step, 0))
+    if classes > 1.5 and abs(classes - round(classes)) < 1e-4:
+        found.append(BLIND_LOSS.format(classes=round(classes)))
+    if _is_rounding(verdict, reference, candidate, differing):
+        found.append(ROUNDING)
+    return found or [OTHER]
+
+
+def weights_in(verdict: Verdict) -> list[str]:
+    """Returns the weights that differ at the step of parting."""
+    return [name for name in weights(verdict.names) if name in verdict.parting.tensors]
+
+
+def _agree(verdict: Verdict, reference: Recording, candidate: Recording, what: str) -> bool:
+    """Says whether gradients, or slots, were recorded at the step of parting and are all alike."""
+    parting = verdict.parting
+    chosen = [
+        name
+        for name in verdict.names
+        if (name.startswith("gradients/") if what == "gradients" else _is_slot(name, verdict.names))
+        and name in reference.rows[parting.step]
+        and verdict.names[name] in candidate.rows[parting.step]
+    ]
+    return bool(chosen) and not set(chosen) & set(parting.tensors)
+
+
+def _is_slot(name: str, every: dict[str, str]) -> bool:
+    return names.variable_of_slot(name, every) is not None
+
+
+def _factors(
+    verdict: Verdict, reference: Recording, candidate: Recording, differing: list[str]
+) -> list[str]:
+    """Says so where the candidate's updates are the reference's times one number."""
+    factors = {}
+    for name in differing:
+        steps = [_step_of(reference, name, verdict), _step_of(candidate, name, verdict)]
+        if None in [step if step is None else 0 for step in steps]:
+            continue
+        ours, theirs = steps
+        square = np.vdot(ours, ours)
+        factor = np.vdot(ours, theirs) / square if square else 0
+        if factor and np.linalg.norm(theirs - factor * ours) < 1e-3 * np.linalg.norm(theirs):
+            factors[name] = factor
+    return [
+        FACTOR.format(
+            name=name, factor=factor, inverse=f" (1/{1 / factor:.4g})" if 0 < factor < 0.5 else ""
+        )
+        for name, factor in factors.items()
+        if abs(factor - 1) > 1e-3
+    ]
+
+
+def _step_of(recording: Recording, name: str, verdict: Verdict) -> np.ndarray | None:
+    """Returns what the update that parts added to a weight, float64; None where unknown."""
+    parting = verdict.parting
+    if name not in recording.rows[parting.step]:
+        name = verdict.names[name]
+    before = recording.values.get((parting.previous, name))
+    after = recording.values.get((parting.step, name))
+    if before is None or after is None:
+        return None
+    return after.astype(np.float64) - before.astype(np.float64)
+
+
+def _is_rounding(
+    verdict: Verdict, reference: Recording, candidate: Recording, differing: list[str]
+) -> bool:
+    """Says whether all that differs does so in the last few bits of its largest elements."""
+    step, pairs = verdict.parting.step, []
+    for name in differing:
+        a = reference.values.get((step, name))
+        b = candidate.values.get((step, verdict.names[name]))
+        if a is None or b is None or a.shape != b.shape:
+            return False
+        pairs.append((a.astype(np.float64), b.astype(np.float64)))
+    return all(np.abs(b - a).max() <= 1e-6 * np.abs(a).max() for a, b in pairs)
+
+
+def _list(items: list[str]) -> str:
+    return ", ".join(items[:4]) + (f" and {len(items) - 4} more" if len(items) > 4 else "")

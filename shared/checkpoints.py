@@ -1,0 +1,197 @@
+"""Which checkpoint a run goes on from, and whether it fits. Reading it is the styles' own.
+
+A checkpoint is a prefix, such as run/checkpoints/tf1/model.ckpt-500, of the names of its files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+from typing import Iterable, Iterator, Mapping
+
+from shared import files
+from shared.console import StopRun, UserError
+
+NAME = "model.ckpt"
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_FILE = re.compile(re.escape(NAME) + r"-\d+(?=\.(index|meta|data-\d+-of-\d+)$)")
+
+
+def newest(run_dir: str) -> str | None:
+    """Returns the newest checkpoint of a run, whichever style wrote it; None if there is none."""
+    folders = (os.path.join(run_dir, "checkpoints", kind) for kind in ("tf1", "tf2"))
+    return max(filter(None, map(_newest_in, folders)), key=_step, default=None)
+
+
+def _newest_in(folder: str) -> str | None:
+    """Returns the checkpoint that TensorFlow's state file names as the latest that is whole."""
+    try:
+        with open(os.path.join(folder, "checkpoint"), encoding="utf-8", errors="replace") as file:
+            match = re.search(r'^model_checkpoint_path: "(.+)"$', file.read(), re.MULTILINE)
+    except OSError:
+        return None
+    if not match:
+        return None
+    path = os.path.join(folder, match.group(1))  # an absolute path takes the folder's place
+    # The folder may have been moved since.
+    return path if _exists(path) else os.path.join(folder, os.path.basename(path))
+
+
+def _exists(path: str) -> bool:
+    return os.path.isfile(path + ".index")
+
+
+def _step(path: str) -> int:
+    number = path.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def find(path: str) -> str:
+    """Returns the checkpoint that a user names.
+
+    Parameters
+    ----------
+    path : a run's folder, a folder of checkpoints, or a checkpoint.
+
+    Raises
+    ------
+    UserError : there is none.
+    """
+    prefix = path[: -len(".index")] if path.endswith(".index") else path
+    if os.path.isdir(path):
+        found = newest(path) or _newest_in(path)
+        if found:
+            return found
+    elif _exists(prefix) or os.path.isfile(path):  # a single file, as TensorFlow wrote before 0.12
+        return prefix
+    raise UserError(
+        f"no checkpoint at {path}; expected a run's folder, a folder with TensorFlow's file "
+        "`checkpoint`, or a path that ends before .index"
+    )
+
+
+def tensors(reader, object_graph_class) -> dict[str, str]:
+    """Returns the tensors of a checkpoint of either style: names of variables to keys.
+
+    The keys of a Saver's checkpoint are the names. Those of a `tf.train.Checkpoint` are paths
+    through objects; the names of the variables stand in the graph of objects beside them.
+
+    Parameters
+    ----------
+    reader : what `tf.train.load_checkpoint` returns.
+    object_graph_class : the protocol buffer TrackableObjectGraph.
+    """
+    keys = reader.get_variable_to_shape_map()
+    if OBJECT_GRAPH not in keys:
+        return {key: key for key in keys}
+    graph = object_graph_class.FromString(reader.get_tensor(OBJECT_GRAPH))
+    attributes = [attribute for node in graph.nodes for attribute in node.attributes]
+    return {
+        attribute.full_name or attribute.checkpoint_key: attribute.checkpoint_key
+        for attribute in attributes
+        # TensorFlow's own count of its saves is no state of the program.
+        if attribute.checkpoint_key in keys and attribute.full_name != "save_counter"
+    }
+
+
+def matching(
+    path: str,
+    held: Mapping[str, tuple],
+    wanted: Mapping[str, tuple],
+    partial: bool,
+) -> list[str]:
+    """Returns the names of the variables that a checkpoint has values for.
+
+    Parameters
+    ----------
+    path : the checkpoint.
+    held, wanted : names to shapes, of the checkpoint's tensors and of the program's variables.
+    partial : whether it may lack some, and hold others.
+
+    Raises
+    ------
+    StopRun : something has no counterpart, exit 1.
+    UserError : nothing has one, or a shape differs.
+    """
+    common = [name for name in wanted if name in held]
+    for name in common:
+        if tuple(held[name]) != tuple(wanted[name]):
+            raise UserError(
+                f"{path}: {name} has the shape {list(held[name])}, expected {list(wanted[name])}; "
+                "restore a checkpoint of the same model"
+            )
+    if not common:
+        raise UserError(
+            f"{path}: no variable of this program is in it; it holds {_listed(held)}, expected "
+            f"{_listed(wanted)}; python -m compare checkpoint convert --map renames"
+        )
+    lacking = sorted(set(wanted) - set(held))
+    beyond = sorted(set(held) - set(wanted))
+    parts = []
+    if lacking:
+        parts.append(f"it lacks {_listed(lacking)}")
+    if beyond:
+        parts.append(f"it also holds {_listed(beyond)}")
+    if parts and not partial:
+        raise StopRun(
+            f"{path} does not fit: {'; '.join(parts)}; --partial restores the rest, python -m "
+            "compare checkpoint convert --map renames",
+            exit_code=1,
+        )
+    if parts:
+        print(f"restored in part: {'; '.join(parts)}", flush=True)
+    return common
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def tidy(folder: str, kept: Iterable[str]) -> None:
+    """Removes what a process that was killed has left among a style's checkpoints.
+
+    Parameters
+    ----------
+    folder : the style's folder, such as run/checkpoints/tf1.
+    kept : the checkpoints that TensorFlow's state file lists. A Saver strikes a checkpoint off the
+        list before it removes the files, so a kill between the two leaves files that nobody knows.
+    """
+    names = {os.path.basename(path) for path in kept}
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        match = _FILE.match(name)
+        if name.startswith((NAME + "-", "checkpoint.tmp")) and not (
+            match and match.group() in names
+        ):
+            files.remove(os.path.join(folder, name))
+
+
+@contextlib.contextmanager
+def writing(path: str, *error_classes: type[Exception]) -> Iterator[None]:
+    """Does what `files.writing` does, and removes what a failed save has left of a checkpoint."""
+    try:
+        with files.writing(path, *error_classes):
+            yield
+    except UserError:
+        for left in glob.glob(glob.escape(path) + "[._]*"):
+            files.remove(left)
+        raise
+
+
+@contextlib.contextmanager
+def restoring(path: str, *error_classes: type[Exception]) -> Iterator[None]:
+    """Turns what TensorFlow raises for a damaged or foreign checkpoint into a UserError."""
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        RuntimeError,
+        AssertionError,
+    ) + error_classes as error:
+        raise UserError(
+            f"could not restore {path}: {files.cause(error)}; expected a whole checkpoint of this "
+            "model; restore another, or begin afresh with --restart"
+        )
