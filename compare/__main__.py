@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from compare import accuracy, parity
+from compare import accuracy, checkpoint, parity
 from shared.console import UserError, one_line_errors
 
-COMMANDS = {"accuracy": accuracy, "parity": parity}
+COMMANDS = {"accuracy": accuracy, "checkpoint": checkpoint, "parity": parity}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -20,12 +20,12 @@ START = (
 )
 SUM = "The {who}'s loss is {n} times the other's: a sum over a batch of {n}, for its mean."
 STILL = (
-    "{name} did not move in the {still}: it is not among the variables that the optimizer is given, "
+    "{name} did not move in the {still}: it is not among the variables the optimizer is given, "
     "or no gradient reaches it (trainable=False, stop_gradient)."
 )
 SOME = (
-    "Of {all} weights only {some} differ: what happens to these alone, such as their gradients, a "
-    "decay or a clip, or the inputs that they are multiplied by."
+    "Of {all} weights only these differ: {some}. So it is what happens to them alone: their "
+    "gradients, a decay or a clip, the inputs that they are multiplied by."
 )
 FACTOR = "The candidate's update of {name} is {factor:.4g} times the reference's{inverse}."
 OTHER = (
@@ -73,7 +73,9 @@ def _initial(verdict: Verdict) -> list[str]:
     if not differing:
         return [SLOTS]
     every = weights(verdict.names)
-    which = "Every weight starts" if differing == every else f"{_list(differing)} alone start"
+    which = f"Only {_list(differing)} start{'s' if len(differing) == 1 else ''}"
+    if differing == every:
+        which = "Every weight starts"
     return [START.format(which=which)]
 
 

@@ -22,6 +22,7 @@ from shared import files, runs, trace
 from shared.console import UserError
 
 HANDS_ON_FLAGS = True  # those it does not know, to both scripts
+MOST_ROWS = 15  # in the table of what differs
 STYLES = ("tf1_style", "tf2_style")
 
 
@@ -172,18 +173,17 @@ def _narrow(
                     f"the {side.name} does not repeat itself: run again, it parts from its first "
                     f"run at step {own.parting.step} (something is drawn without a seed?)"
                 )
-        if verdict.faults:
-            return False
+                return False
         narrowed = parting.compare(*after, renaming, tolerance)
         if not narrowed.parting:  # allowed in full, though not by the norms alone, or the reverse
             return False
-        narrowed.faults = [fault for fault in narrowed.faults if "last step" not in fault]
+        narrowed.faults = verdict.faults
         pair, verdict = after, narrowed
         return True
 
     previous = verdict.parting.previous
-    if previous is not None and previous < verdict.parting.step - 1:
-        again("narrowed")
+    if previous is not None and previous < verdict.parting.step - 1 and not again("narrowed"):
+        return pair, verdict
     steps = {verdict.parting.previous or 0, verdict.parting.step}
     again(f"step_{verdict.parting.step}", values_at=",".join(map(str, sorted(steps))))
     return pair, verdict
@@ -262,7 +262,7 @@ def _table(found: list[dict], step: int) -> Table:
     table.add_column("variable", overflow="fold")
     for name in ("absolute", "relative", "ulp", "worst at", "reference", "candidate"):
         table.add_column(name, justify="right")
-    for item in found:
+    for item in found[:MOST_ROWS]:
         table.add_row(
             item["name"],
             f"{item['absolute']:.3g}",
@@ -272,4 +272,6 @@ def _table(found: list[dict], step: int) -> Table:
             f"{item['reference']:.7g}",
             f"{item['candidate']:.7g}",
         )
+    if len(found) > MOST_ROWS:
+        table.caption = f"and {len(found) - MOST_ROWS} more"
     return table

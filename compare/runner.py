@@ -70,7 +70,7 @@ def run(
                 process.wait()
         seconds = time.perf_counter() - started
         stderr.seek(0)
-        lines = stderr.read().splitlines()
+        lines = stderr.read().strip().splitlines()
     path = Path(run_dir or "", "result.json")
     result = json.loads(path.read_text()) if run_dir and path.exists() else {}
     return Outcome(exit_code, lines[-1] if lines else "", seconds, result)

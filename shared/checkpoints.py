@@ -9,6 +9,7 @@ import contextlib
 import glob
 import os
 import re
+from collections import Counter
 from typing import Iterable, Iterator, Mapping
 
 from shared import files
@@ -16,6 +17,8 @@ from shared.console import StopRun, UserError
 
 NAME = "model.ckpt"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+SAVE_COUNTER = "save_counter"  # TensorFlow's own count of its saves, no state of the program
+VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _FILE = re.compile(re.escape(NAME) + r"-\d+(?=\.(index|meta|data-\d+-of-\d+)$)")
 
 
@@ -88,12 +91,19 @@ def tensors(reader, object_graph_class) -> dict[str, str]:
         return {key: key for key in keys}
     graph = object_graph_class.FromString(reader.get_tensor(OBJECT_GRAPH))
     attributes = [attribute for node in graph.nodes for attribute in node.attributes]
-    return {
-        attribute.full_name or attribute.checkpoint_key: attribute.checkpoint_key
-        for attribute in attributes
-        # TensorFlow's own count of its saves is no state of the program.
-        if attribute.checkpoint_key in keys and attribute.full_name != "save_counter"
-    }
+    count = Counter(attribute.full_name for attribute in attributes)
+    named = {}
+    for attribute in attributes:
+        key, name = attribute.checkpoint_key, attribute.full_name
+        # A name that is nobody's, or that several variables share, tells less than the path.
+        if key in keys and key != SAVE_COUNTER + VALUE:
+            named[name if name and count[name] == 1 else path_of(key)] = key
+    return named
+
+
+def path_of(key: str) -> str:
+    """Returns the path through objects that a key of a `tf.train.Checkpoint` begins with."""
+    return key[: -len(VALUE)] if key.endswith(VALUE) else key
 
 
 def matching(

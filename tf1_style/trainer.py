@@ -29,11 +29,11 @@ class Trainer:
         self.global_step = tf.train.create_global_step()
         self.model = model_class(values.seed)
         self.loss, self.accuracy = self.loss_and_accuracy(self.images, self.labels, self.keep_prob)
+        self.weights = [variable.op.name for variable in tf.global_variables()[1:]]  # but the step
         with tf.variable_scope("train"):
             optimizer = OPTIMIZERS[values.optimizer](values.learning_rate)
             self.train_op = optimizer.minimize(self.loss, global_step=self.global_step)
         self.variables = {variable.op.name: variable for variable in tf.global_variables()}
-        self.weights = [variable.op.name for variable in tf.trainable_variables()]
 
         config = tf.ConfigProto(intra_op_parallelism_threads=values.threads)
         if values.precision == "bfloat16":

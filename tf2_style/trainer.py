@@ -41,7 +41,7 @@ class Trainer:
             variable.name.split(":")[0]: variable
             for variable in [*self.model.variables, *self.optimizer.variables, self.global_step]
         }
-        self.weights = [variable.name.split(":")[0] for variable in self.model.trainable_variables]
+        self.weights = [variable.name.split(":")[0] for variable in self.model.variables]
 
     def loss_and_accuracy(self, images, labels, keep_prob):
         """Returns two scalars, for images [n, 784] and one-hot labels [n, 10]."""
