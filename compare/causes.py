@@ -141,7 +141,7 @@ def _agree(verdict: Verdict, reference: Recording, candidate: Recording, what: s
 
 
 def _is_slot(name: str, every: dict[str, str]) -> bool:
-    return names.variable_of_slot(name, every) is not None
+    return names.slot(name, every) is not None
 
 
 def _factors(

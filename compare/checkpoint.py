@@ -5,9 +5,9 @@
 
 A Saver's checkpoint (TensorFlow 1) holds tensors by names of variables, a tf.train.Checkpoint's
 (TensorFlow 2) by paths through objects, such as model/W_conv1. Without --map, what is converted to
-TensorFlow 1 goes by the variables' names, and what is converted to TensorFlow 2 by the paths of this
-project's own programs. With --map, each tensor goes by its new name or path, and all are to be
-mapped: what is not is listed, exit 1, or left out with --partial.
+TensorFlow 1 goes by the names of the variables, and what is converted to TensorFlow 2 by the paths
+of this project's own programs. With --map, each tensor goes by its new name or path, and all are to
+be mapped: what is not is listed, exit 1, or left out with --partial.
 """
 
 import argparse
@@ -153,7 +153,7 @@ def default_paths(every: list[str]) -> dict[str, str | None]:
     The weights are attributes of the model, by the last part of their names; the slots stand in
     lists of the optimizer, in the order of those attributes. None for what has no such path.
     """
-    owners = {name: names.variable_of_slot(name, every) for name in every}
+    slots = {name: names.slot(name, every) for name in every}
     paths = {}
     for name in every:
         last, role = name.rpartition("/")[2], names.role(name, every)
@@ -161,18 +161,14 @@ def default_paths(every: list[str]) -> dict[str, str | None]:
             paths[name] = last
         elif role == "weight":
             paths[name] = f"model/{last}"
-        elif owners[name] is None:
+        elif slots[name] is None:
             paths[name] = f"optimizer/{last}"
         else:
-            beside = [other for other in every if owners[other] and _slot(other) == last]
-            beside.sort(key=lambda other: owners[other].rpartition("/")[2])
+            beside = [other for other in every if slots[other] and other.rpartition("/")[2] == last]
+            beside.sort(key=lambda other: slots[other][0].rpartition("/")[2])
             attribute = ATTRIBUTES.get(last)
             paths[name] = attribute and f"optimizer/{attribute}/{beside.index(name)}"
     return paths
-
-
-def _slot(name: str) -> str:
-    return name.rpartition("/")[2]
 
 
 def _check_targets(targets: list[str], kind: str) -> None:

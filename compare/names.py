@@ -70,19 +70,27 @@ class Renaming:
         return None
 
 
-def variable_of_slot(name: str, names: Collection[str]) -> str | None:
-    """Returns the variable that a slot belongs to, None if the name is not a slot's.
+def slot(name: str, names: Collection[str]) -> tuple[str, str] | None:
+    """Returns the variable that a slot belongs to and what it is; None if the name is not a slot's.
 
     TensorFlow 1 names it after its variable, below the scope of the optimizer:
-    train/conv1/W_conv1/Adam.
+    train/conv1/W_conv1/Adam. Keras joins the parts otherwise: adam/conv1_kernel_momentum.
+
+    Parameters
+    ----------
+    name : the variable's name.
+    names : all the names beside it.
     """
-    owner, _, slot = name.rpartition("/")
-    if not re.fullmatch("|".join(f"{known}(_[0-9]+)?" for known in SLOTS), slot):
-        return None
-    while owner:
-        if owner in names:
-            return owner
-        owner = owner.partition("/")[2]
+    scope, _, last = name.rpartition("/")
+    if re.fullmatch("|".join(f"{known}(_[0-9]+)?" for known in SLOTS), last):
+        owner = scope
+        while owner and owner not in names:
+            owner = owner.partition("/")[2]
+        return (owner, SLOTS.get(last, last)) if owner else None
+    for other in names:
+        stem = other.replace("/", "_") + "_"
+        if scope and "/" not in scope and last.startswith(stem) and "/" in other:
+            return other, f"{scope}'s {last[len(stem) :]}"
     return None
 
 
@@ -91,8 +99,7 @@ def role(name: str, names: Collection[str]) -> str:
 
     Parameters
     ----------
-    name : the variable's name.
-    names : all the names beside it.
+    name, names : as of `slot`.
     """
     last = name.rpartition("/")[2]
     if _COUNTS.fullmatch(last):
@@ -100,10 +107,10 @@ def role(name: str, names: Collection[str]) -> str:
     power = re.fullmatch(r"(beta[12])_power(_\d+)?", last)
     if power:
         return f"Adam's {power[1]} to the power of the step"
-    owner = variable_of_slot(name, names)
-    if owner:
-        return f"{SLOTS.get(last, last)} of {owner}"
-    return "weight"
+    found = slot(name, names)
+    if found:
+        return f"{found[1]} of {found[0]}"
+    return "learning rate" if last == "learning_rate" else "weight"
 
 
 def is_weight(name: str, names: Collection[str]) -> bool:

@@ -253,7 +253,8 @@ def _what_parts(part: dict) -> str:
     elif part["previous"] is not None:
         texts.append("the loss is the same")
     if part["tensors"]:
-        texts.append(f"{len(part['tensors'])} variables differ")
+        count = len(part["tensors"])
+        texts.append(f"{count} variable{'s differ' if count > 1 else ' differs'}")
     return "; ".join(texts)
 
 

@@ -66,17 +66,25 @@ class Run:
             "flags": {name: values[name].value for name in flags.NUMBERS if name in values},
         }
         self.result["flags"]["validation_size"] = len(data.validation)
-        self._lock = None
+        self._before = self._lock = self.checkpoint = None
+        self.is_complete = False
         if os.path.isdir(self.directory):
             self._take_lock()
+        try:
+            self._look()
+        except BaseException:
+            self.release()
+            raise
+
+    def _look(self) -> None:
+        """Finds out what is there, what of it fits, and where to go on from."""
+        values = self._values
         self._refuse_other_folders()
         self._check_export_dir()
-        before = None if values.restart else self._read(self.directory)
-        self._before = before
-        self.checkpoint = checkpoints.newest(self.directory) if before else None
-        self.is_complete = False
+        self._before = before = None if values.restart else self._read(self.directory)
         if before:
             self._check_same(before)
+            self.checkpoint = checkpoints.newest(self.directory)
             if before["step"] and not self.checkpoint:
                 raise UserError(
                     f"no checkpoint in {self.directory}, expected that of step {before['step']}; "
@@ -109,6 +117,12 @@ class Run:
             )
         except OSError:  # a file system that has no locks, such as some of a network's
             pass
+
+    def release(self) -> None:
+        """Lets other processes into the folder, as the end of this one does."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _refuse_other_folders(self) -> None:
         if self._is_run():

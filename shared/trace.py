@@ -103,7 +103,7 @@ class Trace:
             tensors["gradients/" + _name(name)] = value
         row = {}
         for name, value in tensors.items():
-            array = np.ascontiguousarray(value)
+            array = np.asarray(value, order="C")
             row[name] = (digest(array), norm(array), array.size)
             if self.wants_values(step):
                 # NumPy has no bfloat16 of its own to store; float32 holds each of its values.
@@ -213,7 +213,7 @@ def digest(array: np.ndarray) -> int:
 
     It tells arrays apart that differ by accident, not by malice.
     """
-    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return xxhash.xxh3_64_intdigest(np.asarray(array, order="C").reshape(-1).view(np.uint8))
 
 
 def norm(array: np.ndarray) -> float:

@@ -18,6 +18,7 @@ settings.register_profile("suite", deadline=None)  # no test is timed: the machi
 settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
+STYLES = ("tf1_style", "tf2_style")
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -15,17 +16,29 @@ def parse(*arguments):
     return flags.parse(["script", "--dataset=digits", *arguments], "Doc.", **defaults)
 
 
+def write_checkpoint(run_dir, step, kind="tf1"):
+    """As far as a run looks at one before it is restored: its name in TensorFlow's state file."""
+    folder = run_dir / "checkpoints" / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"model.ckpt-{step}.index").touch()
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "model.ckpt-{step}"\n')
+
+
 def open_run(*arguments, script="mnist_softmax", style="tf1_style"):
-    return runs.Run(script, style, parse(*arguments), datasets.load("digits"))
+    """A run that locks nothing, as if it were the only one of its process."""
+    run = runs.Run(script, style, parse(*arguments), datasets.load("digits"))
+    run.release()
+    return run
 
 
 @pytest.fixture
 def complete(tmp_path):
     """The folder of a run of 20 steps."""
     run = open_run(f"--run_dir={tmp_path / 'run'}")
-    run.start("a machine", tensorflow="0")
-    run.begin(0)
+    run.begin(0, "a machine", tensorflow="0")
+    run.release()
     run.save(step=20)
+    write_checkpoint(tmp_path / "run", 20)
     run.finish(20, 1.0, test=(0.5, 0.9), validation=None)
     return tmp_path / "run"
 
@@ -56,13 +69,9 @@ def test_other_numbers_are_refused(complete, argument, message):
     open_run(f"--run_dir={complete}", argument, "--restart")
 
 
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [({"style": "tf2_style"}, "style tf1_style"), ({"script": "x"}, "script mnist_softmax, not x")],
-)
-def test_other_scripts_are_refused(complete, other, message):
-    with pytest.raises(UserError, match=message):
-        open_run(f"--run_dir={complete}", **other)
+def test_other_scripts_are_refused(complete):
+    with pytest.raises(UserError, match="script mnist_softmax, not x"):
+        open_run(f"--run_dir={complete}", script="x")
 
 
 def test_changed_data_is_another_number(complete):
@@ -96,44 +105,48 @@ def test_file_that_is_not_a_result(complete, old, new):
 def test_folder_that_is_not_that_of_a_run_is_left_alone(tmp_path, restart):
     (tmp_path / "checkpoints" / "mine").mkdir(parents=True)
     with pytest.raises(UserError, match="has checkpoints, but no result.json"):
-        open_run(f"--run_dir={tmp_path}", restart).start("a machine")
+        open_run(f"--run_dir={tmp_path}", restart)
     assert (tmp_path / "checkpoints" / "mine").exists()
 
 
 def test_restart_forgets_the_old_result(complete):
-    (complete / "checkpoints").mkdir()
-    open_run(f"--run_dir={complete}", "--restart").start("a machine")
-    assert not list(complete.iterdir())
+    open_run(f"--run_dir={complete}", "--restart").begin(0, "a machine")
+    assert [path.name for path in complete.iterdir()] == ["result.json"]
+    assert json.loads((complete / "result.json").read_text())["step"] == 0
 
 
 def test_restart_that_cannot_remove_does_not_go_on(complete, tmp_path):
     (tmp_path / "elsewhere").mkdir()
-    (complete / "checkpoints").symlink_to(tmp_path / "elsewhere")
+    (complete / "tensorboard").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="symbolic link"):
-        open_run(f"--run_dir={complete}", "--restart").start("a machine")
+        open_run(f"--run_dir={complete}", "--restart").begin(0, "a machine")
 
 
 @pytest.mark.parametrize("name", ["a*", "b[1]", "c?", "d\\e", "gs://bucket/f"])
-@pytest.mark.parametrize("flag", ["run_dir", "log_dir"])
+@pytest.mark.parametrize("flag", ["run_dir", "log_dir", "restore", "trace_file", "export_dir"])
 def test_paths_that_tensorflow_takes_for_something_else(name, flag):
-    with pytest.raises(UserError, match="expected the path of a local folder"):
+    with pytest.raises(UserError, match="expected a local path"):
         parse(f"--{flag}={name}")
 
 
 def test_checkpoint_newer_than_the_result(complete):
     """As a kill between the two leaves them."""
+    write_checkpoint(complete, 25, "tf2")
     run = open_run(f"--run_dir={complete}", "--max_steps=30")
-    run.start("a machine")
-    run.begin(25)
+    assert run.checkpoint == f"{complete}/checkpoints/tf2/model.ckpt-25"
+    run.begin(25, "a machine")
     assert json.loads((complete / "result.json").read_text())["step"] == 25
-    with pytest.raises(UserError, match="no checkpoint in .*, expected that of step 25"):
-        open_run(f"--run_dir={complete}", "--max_steps=30").begin(0)
+
+
+def test_run_without_its_checkpoint(complete):
+    shutil.rmtree(complete / "checkpoints")
+    with pytest.raises(UserError, match="no checkpoint in .*, expected that of step 20; --restart"):
+        open_run(f"--run_dir={complete}", "--max_steps=30")
 
 
 def test_signals_wait_for_the_state_to_be_saved(complete):
     run = open_run(f"--run_dir={complete}", "--max_steps=30")
-    run.start("a machine")
-    run.begin(20)
+    run.begin(20, "a machine")
     with run.signals:
         run.stop_if_asked()
         os.kill(os.getpid(), signal.SIGTERM)
@@ -160,6 +173,7 @@ def test_runs_of_the_same_second_do_not_share_a_folder(tmp_path, monkeypatch):
 
 def test_lost_run_names_the_checkpoint_that_is_good(complete):
     run = open_run(f"--run_dir={complete}", "--max_steps=30")
+    run.begin(20, "a machine")
     with pytest.raises(
         StopRun, match=r"loss is inf at step 25; .* \(the checkpoint of step 20"
     ) as e:

@@ -13,11 +13,10 @@ import sys
 import termios
 
 import pytest
-from conftest import ROOT, bits, script, tensors, write_idx
+from conftest import ROOT, STYLES, bits, script, tensors, write_idx
 
 from shared.datasets import digits
 
-STYLES = ("tf1_style", "tf2_style")
 DIGITS = "--dataset=digits"
 
 TUTORIAL_LINES = """\
@@ -56,6 +55,7 @@ def test_prints_the_tutorials_lines_and_nothing_else(run, tmp_path, style):
         "optimizer": "sgd",
         "learning_rate": 0.5,
         "seed": 0,
+        "precision": "float32",
     }
     assert left["threads"] == len(os.sched_getaffinity(0))
 
@@ -120,7 +120,7 @@ def test_run_goes_on_with_other_threads_or_afresh(run, tmp_path):
     more = run(*command, "--max_steps=30", "--threads=1").stdout.splitlines()
     assert more[:2] == [
         "going on from step 20 in run",
-        "--threads=1, before 2: the numbers will differ from those of an unbroken run",
+        "that run had --threads 2, not 1: the numbers will differ from those of an unbroken run",
     ]
     afresh = run(*command, "--max_steps=5", "--seed=1", "--restart")
     assert afresh.stdout.startswith("test accuracy")
@@ -326,7 +326,7 @@ def test_damaged_checkpoints_in_one_line(run, tmp_path, style):
     data.write_bytes(data.read_bytes()[:500])
     process = run(*command, "--max_steps=9", check=False)
     assert process.returncode == 2 and process.stderr.count("\n") == 1
-    assert f"could not restore run/checkpoints/{folder.name}: " in process.stderr
+    assert f"could not restore run/checkpoints/{folder.name}/model.ckpt-5: " in process.stderr
     assert "Read less bytes" in process.stderr and "--restart" in process.stderr
 
     (folder / "checkpoint").unlink()

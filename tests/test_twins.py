@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import bits, script, tensors
+from conftest import STYLES, bits, script, tensors
 
 from shared.console import quiet_import
 from shared.flags import OPTIMIZERS
@@ -17,7 +17,7 @@ from tf2_style import optimizers
 def train_twins(run, tmp_path, name, *flags):
     """Runs both styles; returns what their checkpoints hold."""
     held = []
-    for style in ("tf1_style", "tf2_style"):
+    for style in STYLES:
         run_dir = tmp_path / style
         command = [script(style, name), "--dataset=digits", "--eval_every=0", "--nolog", *flags]
         run(*command, f"--run_dir={run_dir}")

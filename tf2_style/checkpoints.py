@@ -23,7 +23,7 @@ def restore(trainer, path, partial):
     )
     with checkpoints.restoring(path, tf.errors.OpError):
         # It reads a Saver's as well, by the names of the variables.
-        status = _checkpoint(trainer).restore(path)
+        status = trainer.checkpoint.restore(path)
         if not partial:
             # Without this, what does not match is left at its initial value, in silence.
             status.assert_consumed()
@@ -37,7 +37,7 @@ class Checkpoints:
         self._directory = directory
         with checkpoints.restoring(directory, tf.errors.OpError):
             self._manager = tf.train.CheckpointManager(
-                _checkpoint(trainer), directory, max_to_keep=5, checkpoint_name=checkpoints.NAME
+                trainer.checkpoint, directory, max_to_keep=5, checkpoint_name=checkpoints.NAME
             )
         checkpoints.tidy(directory, self._manager.checkpoints)
 
@@ -47,9 +47,3 @@ class Checkpoints:
         with checkpoints.writing(f"{path}-{step}", tf.errors.OpError):
             os.makedirs(self._directory, exist_ok=True)
             self._manager.save(checkpoint_number=step)
-
-
-def _checkpoint(trainer):
-    return tf.train.Checkpoint(
-        model=trainer.model, optimizer=trainer.optimizer, global_step=trainer.global_step
-    )

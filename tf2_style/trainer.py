@@ -42,6 +42,9 @@ class Trainer:
             for variable in [*self.model.variables, *self.optimizer.variables, self.global_step]
         }
         self.weights = [variable.name.split(":")[0] for variable in self.model.variables]
+        self.checkpoint = tf.train.Checkpoint(
+            model=self.model, optimizer=self.optimizer, global_step=self.global_step
+        )
 
     def loss_and_accuracy(self, images, labels, keep_prob):
         """Returns two scalars, for images [n, 784] and one-hot labels [n, 10]."""
