@@ -1,10 +1,12 @@
 """Trains the twins and holds their test accuracies to bars.
 
 Every script runs in every style as a shell command. The twins' accuracies must be equal, and
-within the bar of the dataset. Exit 1 if not; the table and a JSON file in runs/ say by how much.
+within the bar of the dataset. With --parity each run leaves a trace as well, and every step of the
+twins has to be the same to the bit. Exit 1 if not; the table and a JSON file in runs/ say more.
 """
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -12,8 +14,9 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.table import Table
 
-from compare import runner
-from shared import datasets, files, runs
+from compare import parting, runner
+from shared import datasets, files, runs, trace
+from shared.console import UserError
 
 STYLES = ("tf1_style", "tf2_style")
 SCRIPTS = ("mnist_softmax", "mnist_deep")
@@ -70,6 +73,7 @@ class Row:
     steps_per_second: float | None
     peak_memory_mib: float | None
     run_dir: str
+    parity: str  # to the first style's run of the script; empty where it was not asked for
     verdict: str
 
 
@@ -82,12 +86,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer steps, against their own bars")
     parser.add_argument("--script", action="append", choices=SCRIPTS, help="default: every script")
     parser.add_argument("--style", action="append", choices=STYLES, help="default: both styles")
+    parser.add_argument(
+        "--parity", action="store_true", help="hold the twins to the same bits, step by step"
+    )
     for name in HANDED_ON:
         parser.add_argument(f"--{name}", help="handed on to the scripts")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    console = Console(width=None if sys.stdout.isatty() else 130, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False, markup=False)
     dataset = _choose_dataset(arguments, console)
     bars = {
         script: (QUICK if arguments.quick else FULL)[dataset, script]
@@ -107,10 +114,12 @@ def main(arguments: argparse.Namespace) -> int:
         for style in styles:
             run_dir = runs.new_directory(script, style)
             command = _command(arguments, script, style, dataset, bar.steps, run_dir)
+            settings = {"TWINS_TRACE_FILE": _trace(run_dir) if arguments.parity else ""}
             with runner.progress(console, f"{style}/{script}", bar.steps) as on_step:
-                outcome = runner.run(command, run_dir, on_step)
+                outcome = runner.run(command, run_dir, on_step, settings)
             twins = [row for row in rows if row.script == script]
-            rows.append(_judge(script, style, dataset, bar, run_dir, outcome, twins))
+            parity = _parity(twins[0].run_dir, run_dir) if arguments.parity and twins else ""
+            rows.append(_judge(script, style, dataset, bar, run_dir, outcome, twins, parity))
             device = outcome.result.get("device", device)
             files.write_json(path, {"device": device, "rows": [asdict(row) for row in rows]})
     console.print(_table(rows, device))
@@ -142,6 +151,22 @@ def _command(
     return command
 
 
+def _trace(run_dir: str) -> str:
+    return os.path.abspath(os.path.join(run_dir, "trace.npz"))
+
+
+def _parity(reference: str, candidate: str) -> str:
+    """Returns what the traces of two runs say of each other, in a few words."""
+    try:
+        pair = [trace.load(_trace(run_dir)) for run_dir in (reference, candidate)]
+    except UserError as error:
+        return str(error)
+    verdict = parting.compare(*pair, lambda name: None, parting.Tolerance())
+    if verdict.parting:
+        return f"parts at step {verdict.parting.step}"
+    return "; ".join(verdict.faults) or parting.IDENTICAL
+
+
 def _judge(
     script: str,
     style: str,
@@ -150,6 +175,7 @@ def _judge(
     run_dir: str,
     outcome: runner.Outcome,
     twins: list[Row],
+    parity: str,
 ) -> Row:
     """Returns the row of a run, held to its bar and to the rows of its twins."""
     result = outcome.result if outcome.exit_code == 0 else {}
@@ -164,6 +190,8 @@ def _judge(
     for twin in twins:
         if None not in (accuracy, twin.test_accuracy) and accuracy != twin.test_accuracy:
             faults.append(f"{accuracy - twin.test_accuracy:+.4f} from {twin.style}")
+    if parity not in ("", parting.IDENTICAL):
+        faults.append(parity)
     return Row(
         script,
         style,
@@ -175,6 +203,7 @@ def _judge(
         result.get("steps_per_second"),
         result.get("peak_memory_mib"),
         run_dir,
+        parity,
         "; ".join(faults) or "ok",
     )
 
@@ -185,7 +214,8 @@ def _table(rows: list[Row], device: str) -> Table:
         table.add_column(name)
     for name in ("steps", "test accuracy", "bar", "seconds", "steps/s", "peak MiB"):
         table.add_column(name, justify="right")
-    table.add_column("verdict")
+    for name in ("parity", "verdict"):
+        table.add_column(name)
     for row in rows:
         table.add_row(
             row.script,
@@ -197,6 +227,7 @@ def _table(rows: list[Row], device: str) -> Table:
             _text(row.seconds, ".0f"),
             _text(row.steps_per_second, ".0f"),
             _text(row.peak_memory_mib, ".0f"),
+            row.parity or "-",
             row.verdict,
         )
     return table

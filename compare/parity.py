@@ -209,7 +209,7 @@ def _report(
         "faults": verdict.faults,
     }
     if verdict.is_same:
-        report["verdict"] = "within tolerance" if tolerance else "bit-identical"
+        report["verdict"] = "within tolerance" if tolerance else parting.IDENTICAL
     if verdict.parting:
         found = parting.distances(*pair, verdict.parting.step, verdict.names)
         report["parting"] = asdict(verdict.parting)

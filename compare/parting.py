@@ -9,6 +9,8 @@ from compare import names
 from shared.console import UserError
 from shared.trace import Recording
 
+IDENTICAL = "bit-identical"
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -200,8 +202,8 @@ def ulp_distance(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:
     if reference.dtype.kind == "f":
         reference, candidate = _ordered(reference), _ordered(candidate)
     a, b = reference.astype(np.int64), candidate.astype(np.int64)
-    # As uint64 the difference wraps round to the right one, where int64 overflows.
-    return np.maximum(a, b).astype(np.uint64) - np.minimum(a, b).astype(np.uint64)
+    with np.errstate(over="ignore"):  # as uint64 the difference wraps round to the right one
+        return np.maximum(a, b).astype(np.uint64) - np.minimum(a, b).astype(np.uint64)
 
 
 def _ordered(array: np.ndarray) -> np.ndarray:
@@ -216,9 +218,8 @@ def _absolute(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:
     a, b = reference.astype(np.float64), candidate.astype(np.float64)
     with np.errstate(all="ignore"):
         difference = np.abs(b - a)
-    difference[np.isnan(difference)] = np.inf
-    difference[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
-    return difference
+    is_same = (a == b) | (np.isnan(a) & np.isnan(b))
+    return np.where(is_same, 0, np.where(np.isnan(difference), np.inf, difference))
 
 
 def distances(
@@ -239,8 +240,7 @@ def distance(name: str, reference: np.ndarray, candidate: np.ndarray) -> Distanc
     scale = np.maximum(np.abs(reference), np.abs(candidate)).reshape(absolute.shape)
     with np.errstate(all="ignore"):
         relative = np.where(absolute == 0, 0, absolute / scale)
-    # Not a number against infinity, or the like.
-    relative[np.isnan(relative)] = np.inf
+    relative = np.where(np.isnan(relative), np.inf, relative)  # as of NaN against a number
     index = np.unravel_index(np.argmax(absolute), absolute.shape)
     at = index if np.ndim(reference) else ()
     return Distance(

@@ -61,14 +61,14 @@ def script(style, name):
     return ROOT / style / f"{name}.py"
 
 
-def tensors(run_dir):
-    """What a run's newest checkpoint holds: {name: array}.
+def tensors(run_dir, kind="*"):
+    """What a run's newest checkpoint of one kind holds: {name: array}.
 
     A TF2 checkpoint names a tensor by its path through the objects, and counts its own saves.
     """
     with quiet_import():
         import tensorflow as tf
-    (folder,) = (run_dir / "checkpoints").iterdir()
+    (folder,) = (run_dir / "checkpoints").glob(kind)
     reader = tf.train.load_checkpoint(str(folder))
     return {
         name.replace("/.ATTRIBUTES/VARIABLE_VALUE", ""): reader.get_tensor(name)

@@ -1,0 +1,355 @@
+"""State that crosses between the styles, that is damaged, that is rewritten for others."""
+
+import fcntl
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import STYLES, bits, script, tensors
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compare import checkpoint
+from shared import checkpoints
+from shared.console import StopRun, UserError
+
+DIGITS = "--dataset=digits"
+
+
+def train(run, style, *flags, name="mnist_softmax", **options):
+    return run(script(style, name), DIGITS, "--nolog", "--eval_every=0", *flags, **options)
+
+
+def state(path, kind):
+    """What a run's newest checkpoint of one kind holds, under TensorFlow 1's names."""
+    held = tensors(path, kind)
+    if kind == "tf2":
+        names = {
+            path: name for name, path in checkpoint.default_paths(TF1_NAMES[len(held)]).items()
+        }
+        held = {names[path]: value for path, value in held.items()}
+    return {name: bits(value) for name, value in held.items()}
+
+
+WEIGHTS = ["softmax/W", "softmax/b"]
+TF1_NAMES = {
+    9: [*WEIGHTS, "global_step", "train/beta1_power", "train/beta2_power"]
+    + [f"train/{weight}/{slot}" for weight in WEIGHTS for slot in ("Adam", "Adam_1")],
+}
+ADAM = ["--optimizer=adam", "--learning_rate=0.001"]
+
+
+@pytest.mark.parametrize(("first", "second"), [STYLES, STYLES[::-1]])
+def test_run_goes_on_in_the_other_style(run, tmp_path, first, second):
+    """In one run directory, from one style to the other and back; with Adam's slots."""
+    kinds = [style.split("_")[0] for style in (first, second)]
+    train(run, first, *ADAM, "--max_steps=90", "--run_dir=unbroken")
+    train(run, first, *ADAM, "--max_steps=30", "--run_dir=run")
+    process = train(run, second, *ADAM, "--max_steps=60", "--run_dir=run")
+    assert process.stdout.startswith("going on from step 30 in run\n")
+    process = train(run, first, *ADAM, "--max_steps=90", "--run_dir=run")
+    assert process.stdout.startswith("going on from step 60 in run\n")
+    unbroken = state(tmp_path / "unbroken", kinds[0])
+    assert state(tmp_path / "run", kinds[0]) == unbroken and len(unbroken) == 9
+    assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["tf1", "tf2"]
+
+
+@pytest.mark.parametrize(("first", "second"), [STYLES, STYLES[::-1]])
+def test_restore(run, tmp_path, first, second):
+    """From a run's folder and from a checkpoint; the run that is restored is left as it was."""
+    train(run, first, *ADAM, "--max_steps=20", "--run_dir=first")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "first").rglob("*")}
+    kinds = [style.split("_")[0] for style in (first, second)]
+    prefix = f"first/checkpoints/{kinds[0]}/model.ckpt-20"
+    states = []
+    for number, path in enumerate(["first", os.path.dirname(prefix), prefix, prefix + ".index"]):
+        flags = [*ADAM, "--max_steps=25", f"--restore={path}", f"--run_dir={number}"]
+        process = train(run, second, *flags)
+        assert process.stdout.startswith(f"going on from step 20 of {prefix}\n")
+        assert "will differ" not in process.stdout
+        states.append(state(tmp_path / str(number), kinds[1]))
+    train(run, second, *ADAM, "--max_steps=25", "--run_dir=whole")
+    assert states == [state(tmp_path / "whole", kinds[1])] * 4
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "first").rglob("*")}
+
+    # Once it has a checkpoint of its own, the same command goes on from that.
+    again = train(run, second, *ADAM, "--max_steps=30", f"--restore={prefix}", "--run_dir=0")
+    assert again.stdout.startswith("going on from step 25 in 0\n")
+
+
+def test_other_flags_are_said(run):
+    train(run, "tf1_style", "--max_steps=5", "--run_dir=first")
+    flags = ["--max_steps=9", "--restore=first", "--batch_size=20", "--learning_rate=0.1"]
+    process = train(run, "tf2_style", *flags)
+    assert process.stdout.splitlines()[1] == (
+        "that run had --batch_size 100, not 20; --learning_rate 0.5, not 0.1: the numbers will "
+        "differ from those of an unbroken run"
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [STYLES, STYLES[::-1], STYLES[:1] * 2, STYLES[1:] * 2]
+)
+def test_nothing_is_dropped_in_silence(run, tmp_path, first, second):
+    """A checkpoint with Adam's slots in a program without, and the reverse."""
+    train(run, first, *ADAM, "--max_steps=5", "--run_dir=adam")
+    train(run, first, "--max_steps=5", "--run_dir=sgd")
+    flags = ["--max_steps=9", "--restore=adam", "--run_dir=to_sgd"]
+    process = train(run, second, *flags, check=False)
+    assert process.returncode == 1 and process.stderr.count("\n") == 1
+    assert (
+        "it also holds train/beta1_power, train/beta2_power, train/softmax/W/Ada" in process.stderr
+    )
+    assert not (tmp_path / "to_sgd").exists()
+    process = train(run, second, *flags, "--partial")
+    assert process.stdout.startswith("restored in part: it also holds train/beta1_power, ")
+
+    flags = [*ADAM, "--max_steps=9", "--restore=sgd", "--run_dir=to_adam"]
+    process = train(run, second, *flags, check=False)
+    assert process.returncode == 1 and "it lacks train/beta1_power, " in process.stderr
+    process = train(run, second, *flags, "--partial")
+    assert "restored in part: it lacks train/beta1_power, " in process.stdout
+    assert "going on from step 5 of sgd" in process.stdout
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_checkpoints_that_do_not_fit(run, tmp_path, style):
+    train(run, style, "--max_steps=5", "--run_dir=first")
+    kind = style.split("_")[0]
+    wrong = [
+        (["--restore=nowhere"], "no checkpoint at nowhere; expected a run's folder"),
+        (["--restore=first/result.json"], "could not restore first/result.json"),
+        (["--restore=first", "--max_steps=4"], "model.ckpt-5 is at step 5, past --max_steps=4"),
+        (["--restore=first", "--partial"], "the shape [784, 10], expected [78, 10]"),
+        (["--restore=first"], "no variable of this program is in it; it holds global_step"),
+    ]
+    for number, (flags, message) in enumerate(wrong):
+        if number > 2:
+            shutil.copytree(tmp_path / "first", tmp_path / f"first{number}")
+            flags[0] = f"--restore=first{number}"
+            rewrite(tmp_path / f"first{number}" / "checkpoints" / kind, number == 3)
+        process = train(run, style, "--run_dir=new", *flags, check=False)
+        assert process.returncode == 2, process.stderr
+        assert message in process.stderr and process.stderr.count("\n") == 1
+        assert not (tmp_path / "new").exists()
+
+
+def rewrite(folder, reshape):
+    """Gives a checkpoint another shape, or other names."""
+    from shared.console import quiet_import
+
+    with quiet_import():
+        import tensorflow as tf
+    (index,) = folder.glob("*.index")
+    shape = [78, 10] if reshape else [784, 10]
+    prefix = str(index)[: -len(".index")]
+    shutil.rmtree(folder)
+    name = "softmax/W" if reshape else "dense/kernel"
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=["global_step", name] if reshape else ["step", name],
+        shape_and_slices=["", ""],
+        tensors=[tf.constant(5, tf.int64), tf.zeros(shape)],
+    )
+    (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-5"\n')
+
+
+def test_second_run_in_a_folder_is_told(run, tmp_path):
+    train(run, "tf1_style", "--max_steps=5", "--run_dir=run")
+    before = (tmp_path / "run" / "result.json").read_text()
+    folder = os.open(tmp_path / "run", os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    for flags in (["--max_steps=9"], ["--max_steps=5"], ["--restart"]):
+        process = train(run, "tf2_style", *flags, "--run_dir=run", check=False)
+        assert process.returncode == 2 and process.stderr == (
+            "another process is at work in run; wait for its end, or name another --run_dir\n"
+        )
+    assert (tmp_path / "run" / "result.json").read_text() == before
+    os.close(folder)
+    train(run, "tf2_style", "--max_steps=9", "--run_dir=run")
+
+
+def test_newest_of_both_kinds(tmp_path):
+    assert checkpoints.newest(str(tmp_path)) is None
+    for kind, step in (("tf1", 900), ("tf2", 1000)):
+        folder = tmp_path / "checkpoints" / kind
+        folder.mkdir(parents=True)
+        (folder / "checkpoint").write_text(
+            f'model_checkpoint_path: "/moved/model.ckpt-{step}"\n'
+            'all_model_checkpoint_paths: "/moved/model.ckpt-1"\n'
+        )
+    assert checkpoints.newest(str(tmp_path)) == f"{tmp_path}/checkpoints/tf2/model.ckpt-1000"
+
+
+NAMES = st.dictionaries(st.text("abc/", min_size=1, max_size=3), st.just((2,)), max_size=5)
+
+
+@given(NAMES, NAMES)
+def test_matching_names_all_that_has_no_counterpart(held, wanted):
+    alone = set(held) ^ set(wanted)
+    if not set(held) & set(wanted):
+        with pytest.raises(UserError, match="no variable of this program"):
+            checkpoints.matching("path", held, wanted, True)
+    elif alone:
+        with pytest.raises(StopRun) as stop:
+            checkpoints.matching("path", held, wanted, False)
+        assert stop.value.exit_code == 1
+        assert all(name in str(stop.value) for name in alone)
+        assert set(checkpoints.matching("path", held, wanted, True)) == set(held) & set(wanted)
+    else:
+        assert set(checkpoints.matching("path", held, wanted, False)) == set(held)
+
+
+def test_what_a_killed_process_leaves_is_removed(tmp_path):
+    kept = ["model.ckpt-5.index", "model.ckpt-5.data-00000-of-00001", "model.ckpt-5.meta"]
+    foreign = ["notes.txt", "model.txt", "checkpoint"]
+    left = [
+        "model.ckpt-1.index",
+        "model.ckpt-50.index",
+        "model.ckpt-5.meta.tmpa1b2",
+        "model.ckpt-5.data-00000-of-00001.tempstate12",
+        "checkpoint.tmp0a",
+    ]
+    for name in kept + foreign + left:
+        (tmp_path / name).touch()
+    (tmp_path / "model.ckpt-9_temp").mkdir()
+    (tmp_path / "model.ckpt-9_temp" / "part-0").touch()
+    checkpoints.tidy(str(tmp_path), [f"{tmp_path}/model.ckpt-5", f"{tmp_path}/model.ckpt-4"])
+    assert sorted(os.listdir(tmp_path)) == sorted(kept + foreign)
+    checkpoints.tidy(str(tmp_path / "nowhere"), [])
+
+
+def convert(run, *arguments, **options):
+    return run("-m", "compare", "checkpoint", "convert", *arguments, **options)
+
+
+def test_converted_there_and_back(run, tmp_path):
+    """What is converted goes on in its style as if it had never left."""
+    train(run, "tf1_style", *ADAM, "--max_steps=20", "--run_dir=first")
+    process = convert(run, "first", "new/model.ckpt-20", "--to=tf2")
+    assert process.stdout == "wrote new/model.ckpt-20: 9 of 9 tensors\n"
+    convert(run, "new/model.ckpt-20", "back/model.ckpt-20", "--to=tf1")
+    for style, path in zip(STYLES, ("back", "new")):
+        flags = [*ADAM, "--max_steps=25", f"--restore={path}/model.ckpt-20", f"--run_dir={style}"]
+        train(run, style, *flags)
+    train(run, "tf1_style", *ADAM, "--max_steps=25", "--run_dir=whole")
+    whole = state(tmp_path / "whole", "tf1")
+    assert state(tmp_path / STYLES[0], "tf1") == whole == state(tmp_path / STYLES[1], "tf2")
+
+    process = convert(run, "first", "new/model.ckpt-20", "--to=tf2", check=False)
+    assert process.returncode == 2 and "something is there" in process.stderr
+
+
+def test_show(run):
+    train(run, "tf1_style", *ADAM, "--max_steps=7", "--run_dir=first")
+    convert(run, "first", "second/model.ckpt-7", "--to=tf2")
+    for path, kind in (("first", "tf.train.Saver"), ("second/model.ckpt-7", "tf.train.Checkpoint")):
+        lines = run("-m", "compare", "checkpoint", "show", path).stdout.splitlines()
+        assert "9 tensors, step 7" in lines[0] and kind in lines[0]
+        rows = {line.split("│")[1].strip(): line for line in lines if line.startswith("│")}
+        assert len(rows) == 9
+        assert "784 x 10" in rows["softmax/W"] and "float32" in rows["softmax/W"]
+        assert "weight" in rows["softmax/W"]
+        assert "Adam's v of softmax/b" in rows["train/softmax/b/Adam_1"]
+        assert "scalar" in rows["global_step"] and "int64" in rows["global_step"]
+        assert ("optimizer/v/1" in rows["train/softmax/b/Adam_1"]) == (path != "first")
+
+
+STRANGER = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import numpy as np
+
+x = np.random.RandomState(0).normal(size=(8, 4)).astype(np.float32)
+steps = int(sys.argv[1])
+"""
+STRANGER_TF1 = (
+    STRANGER
+    + """
+import tensorflow.compat.v1 as tf
+tf.disable_v2_behavior()
+hidden = tf.nn.tanh(tf.matmul(x, tf.get_variable("one/w", [4, 3], initializer=tf.ones_initializer)))
+out = tf.matmul(hidden, tf.get_variable("two/w", [3, 2], initializer=tf.ones_initializer))
+step = tf.train.create_global_step()
+train_op = tf.train.AdamOptimizer(0.01).minimize(tf.reduce_mean((out - 1) ** 2), global_step=step)
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    for _ in range(steps):
+        session.run(train_op)
+    tf.train.Saver().save(session, sys.argv[2])
+    np.save(sys.argv[2] + ".npy", session.run(out))
+"""
+)
+STRANGER_KERAS = (
+    STRANGER
+    + """
+import keras
+import tensorflow as tf
+layers = [keras.layers.Dense(3, "tanh", use_bias=False), keras.layers.Dense(2, use_bias=False)]
+model = keras.Sequential([keras.layers.Input([4]), *layers])
+optimizer = keras.optimizers.Adam(0.01, epsilon=1e-8)
+optimizer.build(model.trainable_variables)
+checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
+checkpoint.restore(sys.argv[2]).expect_partial()
+for _ in range(steps):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(x) - 1) ** 2)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply(gradients, model.trainable_variables)
+np.save("keras.npy", model(x))
+"""
+)
+STRANGERS_MAP = r"""
+# TensorFlow 1's names, and the paths that `checkpoint show` lists of the Keras program
+one/w           optimizer/_trainable_variables/0
+two/w           optimizer/_trainable_variables/1
+one/w/Adam      optimizer/_variables/2
+one/w/Adam_1    optimizer/_variables/3
+two/w/Adam      optimizer/_variables/4
+two/w/Adam_1    optimizer/_variables/5
+global_(step)   optimizer/_iterations
+"""
+
+
+def test_strangers_state_crosses_with_its_slots(run, tmp_path):
+    """From tf.train.AdamOptimizer to Keras's Adam: 20 steps and 10 more are 30."""
+    for name, program in (("old.py", STRANGER_TF1), ("new.py", STRANGER_KERAS)):
+        (tmp_path / name).write_text(program)
+    (tmp_path / "map").write_text(STRANGERS_MAP)
+    run("old.py", 20, "./old.ckpt")
+    run("old.py", 30, "./whole.ckpt")
+    arguments = ["old.ckpt", "new.ckpt", "--to=tf2", "--map=map"]
+    process = convert(run, *arguments, check=False)
+    assert process.returncode == 1 and process.stderr.count("\n") == 1
+    assert "no new name for beta1_power, beta2_power;" in process.stderr
+    assert not list(tmp_path.glob("new.ckpt*"))
+    process = convert(run, *arguments, "--partial")
+    assert "7 of 9 tensors\nleft out: beta1_power, beta2_power" in process.stdout
+    run("new.py", 10, "./new.ckpt")
+    whole, crossed = np.load(tmp_path / "whole.ckpt.npy"), np.load(tmp_path / "keras.npy")
+    np.testing.assert_allclose(crossed, whole, rtol=1e-5)
+    run("new.py", 10, "./old.ckpt")  # without its state it is elsewhere
+    assert np.abs(np.load(tmp_path / "keras.npy") - whole).max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("w x\nb x", "two tensors would be called x"),
+        ("w x\nb x/y", "x/y is no path"),
+        ("w x//y\nb y", "x//y is no path"),
+        ("other name", "no new name for b, w"),
+    ],
+)
+def test_maps_that_do_not_work(run, tmp_path, rules, message):
+    from shared.console import quiet_import
+
+    with quiet_import():
+        import tensorflow as tf
+    values = {"w": np.zeros(2), "b": np.zeros(3)}
+    checkpoint._write_tf1(tf, str(tmp_path / "a"), values, {})
+    (tmp_path / "map").write_text(rules)
+    process = convert(run, "a", "new/b", "--to=tf2", "--map=map", check=False)
+    assert process.returncode in (1, 2) and process.stderr.count("\n") == 1
+    assert message in process.stderr and not (tmp_path / "new").exists()

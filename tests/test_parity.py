@@ -1,0 +1,435 @@
+"""`python -m compare parity`: it says that twins are the same, and finds where programs part."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, STYLES, script
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compare import causes, names, parting
+from shared.console import UserError
+from shared.trace import Trace, load
+
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def single(number):
+    return np.array(number, np.float32)
+
+
+@given(FINITE, st.integers(0, 40))
+def test_distance_in_units_in_the_last_place(number, count):
+    other = single(number)
+    for _ in range(count):
+        other = np.nextafter(other, np.float32(np.inf))
+    if np.isfinite(other):
+        # On the way from below to above, nextafter takes -0 and 0 for one.
+        crosses = np.signbit(single(number)) and not np.signbit(other)
+        assert parting.ulp_distance(single(number), other) in (count, count + bool(crosses))
+
+
+def test_distance_in_the_last_place_at_the_ends():
+    most = single(np.finfo(np.float32).max)
+    assert parting.ulp_distance(single(0.0), single(-0.0)) == 1
+    assert parting.ulp_distance(most, -most) == 2 * int(most.view(np.int32)) + 1
+    wide = np.array(np.finfo(np.float64).max)
+    assert parting.ulp_distance(wide, -wide) == 2 * int(wide.view(np.int64)) + 1
+    assert parting.ulp_distance(np.array([3]), np.array([-4])) == 7
+
+
+@given(st.lists(FINITE, min_size=1, max_size=9), st.data())
+def test_tolerances_are_numpys(numbers, data):
+    a = np.array(numbers, np.float32)
+    b = np.array([data.draw(FINITE) for _ in numbers], np.float32)
+    atol, rtol = data.draw(st.floats(0, 10)), data.draw(st.floats(1e-6, 1))
+    expected = np.allclose(b.astype("f8"), a.astype("f8"), atol=atol, rtol=rtol)
+    assert parting.Tolerance(atol, rtol).allows(a.astype("f8"), b.astype("f8")) == expected
+    assert parting.Tolerance().allows(a, b) == (a.tobytes() == b.tobytes())
+
+
+@given(st.lists(FINITE, min_size=1, max_size=9), st.data())
+def test_norms_never_refuse_what_elements_allow(numbers, data):
+    a = np.array(numbers, np.float32)
+    factors = data.draw(st.lists(st.floats(-1, 1), min_size=len(a), max_size=len(a)))
+    tolerance = parting.Tolerance(1e-3, 1e-2)
+    b = (a + np.array(factors) * 0.9 * (1e-3 + 1e-2 * np.abs(a))).astype(np.float32)
+    if tolerance.allows(a, b):
+        cells = [(hash(x.tobytes()), float(np.linalg.norm(x.astype("f8"))), x.size) for x in (a, b)]
+        assert tolerance.allows_norms(*cells)
+
+
+def test_the_worst_element_is_named():
+    a = np.zeros((2, 3), np.float32)
+    b = a.copy()
+    a[1, 2], b[1, 2], b[0, 1] = 4, 1, -2
+    found = parting.distance("w", a, b)
+    assert (found.absolute, found.relative, found.index) == (3.0, 1.0, (1, 2))
+    assert (found.reference, found.candidate) == (4.0, 1.0)
+    assert found.ulp == parting.ulp_distance(single(0), single(-2))
+    nan = parting.distance("w", single(1), single(np.nan))
+    assert nan.absolute == np.inf and nan.index == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "names_before", "names_after"),
+    [
+        ("a b", ["a", "c"], ["b", None]),
+        (
+            "# all\nlayer(\\d)/kernel  W\\1  # weights\n(.*)  x/\\1",
+            ["layer2/kernel", "b"],
+            ["W2", "x/b"],
+        ),
+        ("a b\na c", ["a"], ["b"]),
+    ],
+)
+def test_renaming(tmp_path, lines, names_before, names_after):
+    (tmp_path / "map").write_text(lines)
+    renaming = names.Renaming(str(tmp_path / "map"))
+    assert [renaming(name) for name in names_before] == names_after
+
+
+@pytest.mark.parametrize("line", ["a", "a b c", "a( b", "a \\1", "(a) \\2"])
+def test_rules_that_are_none(tmp_path, line):
+    (tmp_path / "map").write_text(f"x y\n{line}\n")
+    with pytest.raises(UserError, match="map:2: .*; expected an old name"):
+        names.Renaming(str(tmp_path / "map"))
+
+
+def test_what_a_name_says():
+    every = [
+        "fc/W",
+        "train/fc/W/Adam",
+        "fc/W/Adam_1",
+        "adam/fc_W_momentum",
+        "beta1_power",
+        "step/b",
+    ]
+    roles = [names.role(name, every) for name in every]
+    assert roles == [
+        "weight",
+        "Adam's m of fc/W",
+        "Adam's v of fc/W",
+        "adam's momentum of fc/W",
+        "Adam's beta1 to the power of the step",
+        "weight",
+    ]
+
+
+# Programs of a stranger: gradient descent on a line, in NumPy, so that a test takes no second.
+PROGRAM = """
+import sys
+import numpy as np
+from shared.trace import Trace
+
+trace = Trace()
+random = np.random.RandomState(0)
+w, b = np.float32([0.5, -0.5]), np.float32([0])
+trace.record(0, None, {"w": w, "b": b})
+for step in range(40):
+    x = random.normal(size=2).astype(np.float32)
+    error = w @ x + b[0] - np.float32(1)
+    loss = error * error
+    w, b = w - np.float32(0.1) * error * x, b - np.float32(0.1) * error
+    CHANGE
+    trace.record(step + 1, loss, {"w": w, "b": b})
+"""
+
+
+@pytest.fixture
+def programs(run, tmp_path):
+    """Runs parity on PROGRAM and on one that is changed; returns the process and its report."""
+
+    def programs(change, *options, renamed=None):
+        (tmp_path / "old.py").write_text(PROGRAM.replace("CHANGE", "pass"))
+        new = PROGRAM.replace("CHANGE", change)
+        (tmp_path / "new.py").write_text(new.replace(*renamed) if renamed else new)
+        commands = [f"--{side}={sys.executable} {name}.py" for side, name in SIDES]
+        process = run("-m", "compare", "parity", *commands, *options, check=False)
+        found = sorted((tmp_path / "runs" / "parity" / "commands").glob("*/parity.json"))
+        return process, json.loads(found[-1].read_text()) if found else None
+
+    return programs
+
+
+SIDES = (("reference", "old"), ("candidate", "new"))
+
+
+def test_programs_that_are_the_same(programs):
+    process, report = programs("pass  # but a comment", "--every=7")
+    assert process.returncode == 0, process.stderr
+    assert report["verdict"] == "bit-identical" and report["steps"] == 6
+    assert "bit-identical: loss and 2 variables over 6 steps (0 to 35)" in process.stdout
+
+
+@pytest.mark.parametrize("every", [1, 10, 40])
+def test_it_narrows_to_the_first_step(programs, every):
+    """One bit of one element, at step 23, seen first in every step, at 30, and at the last."""
+    change = "w = np.nextafter(w, np.float32([np.inf, w[1]])) if step == 22 else w"
+    process, report = programs(change, f"--every={every}")
+    assert process.returncode == 1
+    assert report["parting"] == {"step": 23, "previous": 22, "losses": None, "tensors": ["w"]}
+    (distance,) = report["distances"]
+    assert (distance["name"], distance["ulp"], distance["index"]) == ("w", 1, [0])
+    assert process.stdout.startswith(
+        "they part at step 23: the loss is the same; 1 variable differs"
+    )
+    assert "the size of rounding" in process.stdout
+
+
+def test_names_that_changed(programs, tmp_path):
+    renamed = ('"w": w', '"dense/kernel": w')
+    process, _ = programs("pass", renamed=renamed)
+    assert process.returncode == 1
+    assert "only the reference has w\n" in process.stdout
+    assert "only the candidate has dense/kernel\n" in process.stdout
+    (tmp_path / "map").write_text("w dense/kernel\n")
+    process, report = programs("pass", "--map=map", renamed=renamed)
+    assert process.returncode == 0 and report["verdict"] == "bit-identical"
+
+
+def test_tolerance(programs):
+    change = "w = w * np.float32(1 + 1e-6)"
+    assert programs(change)[0].returncode == 1
+    process, report = programs(change, "--rtol=1e-3", "--atol=1e-3")
+    assert process.returncode == 0
+    assert report["verdict"] == "within tolerance" and "--rtol=0.001" in process.stdout
+    process, report = programs("w = w * np.float32(1.01) if step > 4 else w", "--rtol=1e-3")
+    assert process.returncode == 1 and report["parting"]["step"] == 6
+
+
+def test_program_that_does_not_repeat_itself(programs):
+    process, report = programs("w = w + np.float32(np.random.default_rng().random())")
+    assert process.returncode == 1
+    assert "the candidate does not repeat itself" in process.stdout
+    assert "the reference" not in "".join(report["faults"])
+
+
+def test_program_that_stops_early(programs):
+    process, report = programs("if step == 20: sys.exit('out of memory')")
+    assert process.returncode == 1 and report["verdict"] == "incomparable"
+    assert "the reference's last step is 40, the candidate's 20" in process.stdout
+    assert "the candidate ended with exit 1: out of memory" in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mnist_dep"], "no script mnist_dep; expected one of mnist_deep, mnist_softmax"),
+        (["trainer"], "no script trainer; expected one of"),
+        ([], "expected one script of the twins"),
+        (["mnist_deep", "--max_step=3"], "Unknown command line flag 'max_step'"),
+        (["--reference=true"], "--reference and --candidate go together"),
+        (["--reference=true", "--candidate=true"], "no trace came of `true`"),
+        (["--reference=exit 7", "--candidate=true"], "(exit 7: it said nothing)"),
+        (["a.npz", "b.npz"], "a.npz: No such file or directory"),
+        (["mnist_deep", "--map=no"], "--map=no: No such file or directory"),
+        (["mnist_deep", "--atol=-1"], "expected --atol, --rtol and --ulp of at least 0"),
+    ],
+)
+def test_user_errors_in_one_line(run, arguments, message):
+    process = run("-m", "compare", "parity", *arguments, check=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert message in process.stderr and process.stdout == ""
+
+
+def test_two_traces(run, tmp_path):
+    """Without a command nothing can be run again: what is there is told, and what to do."""
+    for name, late in (("a", 0), ("b", 1)):
+        recorder = Trace(str(tmp_path / name / "trace.npz"), values_at=[3])
+        (tmp_path / name).mkdir()
+        for step in range(4):
+            recorder.record(step, 0.5, {"w": np.full(3, step + late * (step > 1), np.float32)})
+        recorder.save()
+    process = run("-m", "compare", "parity", "a", "b/trace.npz", check=False)
+    assert process.returncode == 1
+    assert "they part at step 2: the loss is the same; 1 variable differs" in process.stdout
+    assert "without values at step 2: w; record them with --trace_values_at=2" in process.stdout
+    assert run("-m", "compare", "parity", "a", "a").stdout.startswith("bit-identical: ")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_full_values_are_compared_too(tmp_path):
+    """As if two tensors had one digest."""
+    for name in "ab":
+        recorder = Trace(str(tmp_path / name), values_at=[1])
+        recorder.record(1, None, {"w": np.zeros(3, np.float32)})
+        recorder.save()
+    pair = [load(str(tmp_path / name)) for name in "ab"]
+    same = parting.compare(*pair, lambda name: None, parting.Tolerance())
+    assert same.is_same and same.values == 1
+    pair[1].values[1, "w"][2] = 1
+    verdict = parting.compare(*pair, lambda name: None, parting.Tolerance())
+    assert verdict.parting.tensors == ["w"]
+
+
+def test_twins_in_few_steps(run, tmp_path):
+    flags = ["--dataset=digits", "--max_steps=30", "--optimizer=adam", "--learning_rate=0.001"]
+    process = run("-m", "compare", "parity", "mnist_softmax", *flags)
+    assert process.stdout == (
+        "bit-identical: loss and 9 variables over 31 steps (0 to 30); 9 of them in full after the "
+        "last\n"
+    )
+
+
+@pytest.mark.proof
+def test_twins_in_2000_steps(tmp_path, environment, mnist_dir):
+    command = [sys.executable, "-m", "compare", "parity", "mnist_deep", "--max_steps=2000"]
+    process = subprocess.run(
+        [*command, f"--data_dir={mnist_dir}"],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert process.stdout.endswith(
+        "bit-identical: loss and 27 variables over 2001 steps (0 to 2000); 27 of them in full "
+        "after the last\n"
+    )
+
+
+# What people get wrong: (file, what is there, what is put there, script, flags; the step at which
+# it parts, whether the loss does, the variables that differ there (None: all weights and slots),
+# what the verdict says).
+MISTAKES = {
+    "keep_prob as rate": (
+        "tf2_style/trainer.py",
+        "loss, _ = self.loss_and_accuracy(images, labels, keep_prob)",
+        "loss, _ = self.loss_and_accuracy(images, labels, 1 - keep_prob)",
+        ["mnist_deep", "--keep_prob=0.8"],
+        (1, True, None, "dropout's rate"),
+    ),
+    "Adam's epsilon": (
+        "tf2_style/optimizers.py",
+        "epsilon=1e-8",
+        "epsilon=1e-7",
+        ["mnist_deep"],
+        (1, False, ["b_conv1", "W_conv1", "b_conv2", "W_conv2"], "slots agree"),
+    ),
+    "RMSProp's start": (
+        "tf2_style/optimizers.py",
+        '"RMSProp", 1.0',
+        '"RMSProp", 0.0',
+        ["mnist_deep", "--optimizer=rmsprop", "--learning_rate=0.001"],
+        (0, False, ["b_fc2/RMSProp", "W_fc2/RMSProp"], "mean square starts at 1"),
+    ),
+    "sum for mean": (
+        "tf2_style/trainer.py",
+        "loss = tf.reduce_mean(",
+        "loss = tf.reduce_sum(",
+        ["mnist_deep"],
+        (1, True, ["W_fc1"], "50 times the other's: a sum over a batch of 50"),
+    ),
+    "another seed": (
+        "tf2_style/mnist_deep.py",
+        "[seed, 2], name",
+        "[seed, 3], name",
+        ["mnist_deep"],
+        (0, False, ["W_conv2"], "Only conv2/W_conv2 starts at other values"),
+    ),
+    "bias not trained": (
+        "tf2_style/mnist_deep.py",
+        'bias_variable([64], name="b_conv2")',
+        "tf.Variable(tf.fill([64], 0.1), trainable=False, name='b_conv2')",
+        ["mnist_deep"],
+        (1, False, ["b_conv2"], "conv2/b_conv2 did not move in the candidate"),
+    ),
+    "labels off by one": (
+        "shared/datasets/__init__.py",
+        "labels = self.labels[indices].astype(np.int64)",
+        "labels = (self.labels[indices].astype(np.int64) + 1) % CLASSES",
+        ["mnist_deep"],
+        (1, True, None, "the labels"),
+    ),
+    "another shuffle": (
+        "shared/batches.py",
+        "RandomState([seed, epoch])",
+        "RandomState([seed + 1, epoch])",
+        ["mnist_deep"],
+        (1, True, None, "the seed of their shuffle"),
+    ),
+    "images scaled twice": (
+        "shared/datasets/__init__.py",
+        "images *= self.SCALE\n",
+        "images *= self.SCALE * self.SCALE\n",
+        ["mnist_deep"],
+        (1, True, None, "the scaling of the images"),
+    ),
+    "images of the softmax scaled twice": (
+        "shared/datasets/__init__.py",
+        "images *= self.SCALE\n",
+        "images *= self.SCALE * self.SCALE\n",
+        ["mnist_softmax"],
+        (1, False, ["W"], "update of softmax/W is 0.003922 times the reference's (1/255)"),
+    ),
+    "labels of the softmax off by one": (
+        "shared/datasets/__init__.py",
+        "labels = self.labels[indices].astype(np.int64)",
+        "labels = (self.labels[indices].astype(np.int64) + 1) % CLASSES",
+        ["mnist_softmax"],
+        (1, False, ["W", "b"], "equal scores for all 10 classes"),
+    ),
+    "a number that changes nothing": (
+        "tf2_style/trainer.py",
+        "tf.argmax(labels, 1)",
+        "tf.argmax(2 * labels, 1)",
+        ["mnist_deep"],
+        None,
+    ),
+}
+
+
+def copy_with(tmp_path, file, old, new):
+    """A copy of the TF2 twin with one change in it."""
+    for folder in ("shared", "tf2_style"):
+        shutil.copytree(ROOT / folder, tmp_path / "copy" / folder)
+    text = (tmp_path / "copy" / file).read_text()
+    assert text.count(old) >= 1
+    (tmp_path / "copy" / file).write_text(text.replace(old, new))
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_it_finds_what_people_get_wrong(run, tmp_path, mistake):
+    *change, (name, *flags), expected = MISTAKES[mistake]
+    copy_with(tmp_path, *change)
+    commands = []
+    for side, path in (
+        ("reference", script(STYLES[0], name)),
+        ("candidate", script(STYLES[1], name)),
+    ):
+        path = tmp_path / "copy" / path.relative_to(ROOT) if side == "candidate" else path
+        line = [sys.executable, path, "--dataset=digits", "--max_steps=5", "--nolog", *flags]
+        commands.append(f"--{side}={' '.join(map(str, line))}")
+    # Each finds its own modules beside it.
+    process = run("-m", "compare", "parity", *commands, check=False)
+    (path,) = (tmp_path / "runs").glob("parity/commands/*/parity.json")
+    report = json.loads(path.read_text())
+    if not expected:
+        assert process.returncode == 0 and report["verdict"] == "bit-identical"
+        return
+    step, with_loss, tensors, text = expected
+    assert process.returncode == 1, process.stderr
+    assert report["parting"]["step"] == step
+    assert bool(report["parting"]["losses"]) == with_loss
+    differing = {distance["name"] for distance in report["distances"]}
+    assert differing == set(report["parting"]["tensors"])
+    if tensors is None:
+        assert len(differing) == 24  # eight weights, each with two slots
+    else:
+        assert {
+            tensor for tensor in tensors for name in differing if name.endswith(f"/{tensor}")
+        } == set(tensors)
+    if mistake in ("another seed", "bias not trained") or name == "mnist_softmax":
+        assert len(differing) == len(tensors)
+    assert text in " ".join(process.stdout.split())
+
+
+def test_what_looks_alike_is_said_to():
+    for text in ("labels", "shuffle", "scaling", "keep_prob"):
+        assert text in causes.DATA_OR_FORWARD
