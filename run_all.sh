@@ -3,8 +3,12 @@
 #
 #   ./run_all.sh [--quick] [...]   all arguments go on to `python -m compare accuracy`
 #   ./run_all.sh test [...]        runs the tests instead; all other arguments go on to pytest
+#   ./run_all.sh legacy [...]      sets up .venv-tf115 too, with TensorFlow 1.15.5, and runs the
+#                                  tests that hold this project to it
 #
 # Needs Python 3.10 to 3.13. On a machine with an NVIDIA driver TensorFlow comes with CUDA.
+# TensorFlow 1.15.5 needs a Python 3.7: on PATH, pyenv's, or the one that TF115_PYTHON names; exit
+# 69 if there is none.
 set -euo pipefail
 
 root=$(cd -P "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
@@ -24,30 +28,42 @@ sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
   exit 2
 }
 
-set_up() {
-  local packages=(-r "$root/requirements.txt") stamp python
-  if nvidia-smi >/dev/null 2>&1; then
-    packages+=("tensorflow[and-cuda]")
-  fi
-  stamp="$(cksum <"$root/requirements.txt") ${packages[*]:2}"
+find_python37() {
+  local candidate
+  for candidate in ${TF115_PYTHON:+"$TF115_PYTHON"} python3.7 \
+    "${PYENV_ROOT:-$(pyenv root 2>/dev/null || echo ~/.pyenv)}"/versions/3.7.*/bin/python; do
+    if "$candidate" -c 'import sys, ensurepip, venv
+sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo "no Python 3.7, which TensorFlow 1.15.5 needs; install one (pyenv install 3.7), or name it" \
+    "with TF115_PYTHON" >&2
+  exit 69
+}
+
+# install FOLDER FINDER REQUIREMENTS [PACKAGE...]: makes a virtual environment, once.
+install() {
+  local folder=$1 finder=$2 requirements=$3 stamp python
+  shift 3
+  stamp="$(cksum <"$requirements") $*"
   # The stamp is written last, so an installation that was cut short is done again. It is compared
   # by its beginning: one with CUDA serves where no driver is seen, too.
-  if [[ "$(cat "$venv/installed" 2>/dev/null)" = "$stamp"* ]] && "$venv/bin/python" -c '' 2>/dev/null; then
+  if [[ "$(cat "$folder/installed" 2>/dev/null)" = "$stamp"* ]] && "$folder/bin/python" -c '' 2>/dev/null; then
     return
   fi
-  python=$(find_python)
-  echo "installing TensorFlow and what else is needed into $venv (once, a minute or two)" >&2
-  "$python" -m venv --clear "$venv"
-  if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${packages[@]}" >&2; then
+  python=$("$finder")
+  echo "installing TensorFlow and what else is needed into $folder (once, a minute or two)" >&2
+  "$python" -m venv --clear "$folder"
+  if ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements" "$@" >&2; then
     echo "the installation failed; it needs the network, and about 3 GB of disk" >&2
     exit 2
   fi
-  echo "$stamp" >"$venv/installed"
+  echo "$stamp" >"$folder/installed"
 }
 
-set_up
-if [ "${1:-}" = test ]; then
-  shift
+run_tests() {
   # The tests run in the project's folder; what is named relative to this one has to stay found.
   if [ -n "${TWINS_DATA_DIR:-}" ]; then
     TWINS_DATA_DIR=$(cd -- "$TWINS_DATA_DIR" && pwd) || exit 2
@@ -55,5 +71,19 @@ if [ "${1:-}" = test ]; then
   fi
   cd "$root"
   exec "$venv/bin/python" -m pytest "$@"
+}
+
+command=${1:-}
+if [ "$command" = legacy ]; then
+  install "$root/.venv-tf115" find_python37 "$root/tests/requirements-tf115.txt"
 fi
-PYTHONPATH=$root exec "$venv/bin/python" -m compare accuracy "$@"
+cuda=()
+if nvidia-smi >/dev/null 2>&1; then
+  cuda=("tensorflow[and-cuda]")
+fi
+install "$venv" find_python "$root/requirements.txt" ${cuda[@]+"${cuda[@]}"}
+case $command in
+  test) run_tests "${@:2}" ;;
+  legacy) run_tests -m 'legacy and not accuracy' "${@:2}" ;;
+  *) PYTHONPATH=$root exec "$venv/bin/python" -m compare accuracy "$@" ;;
+esac

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from shared import datasets
-from shared.console import quiet_import
+from shared import datasets, machine
+from shared.console import UserError, quiet_import
 from shared.datasets import idx, sources
 
 settings.register_profile("suite", deadline=None)  # no test is timed: the machine may be busy
@@ -19,6 +19,12 @@ settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("tf1_style", "tf2_style")
+# Of the softmax on the digits, 200 steps.
+TUTORIAL_LINES = """\
+step 0, training accuracy 0.07
+step 100, training accuracy 0.97
+test accuracy 0.9075
+"""
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 
@@ -81,6 +87,14 @@ def bits(array):
     return (array.shape, array.dtype.str, array.tobytes())
 
 
+def needs_bfloat16():
+    """Skips a test where the processor has none."""
+    try:
+        machine._check_precision("bfloat16", False, "2.21.0")
+    except UserError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def mnist_dir():
     """A folder that holds MNIST, where there is one."""
@@ -98,10 +112,10 @@ def mnist_dir():
 @pytest.fixture(scope="session")
 def tf115_python():
     """A Python 3.7 that has TensorFlow 1.15.5."""
-    python = os.environ.get("TF115_PYTHON")
-    if not python:
-        pytest.skip("no TensorFlow 1.15.5; name a Python that has it with TF115_PYTHON")
-    return python
+    python = ROOT / ".venv-tf115" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("no TensorFlow 1.15.5: ./run_all.sh legacy installs it")
+    return str(python)
 
 
 def write_idx(folder, arrays, pack=True):

@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from compare import accuracy, runner
+from shared.trace import Trace, load
 
 
 def report(tmp_path):
@@ -16,7 +18,7 @@ def report(tmp_path):
 
 
 def test_quick_on_digits_where_mnist_is_not_to_be_had(run, tmp_path):
-    process = run("-m", "compare", "accuracy", "--quick", "--script=mnist_softmax")
+    process = run("-m", "compare", "accuracy", "--quick", "--script=mnist_softmax", "--parity")
     lines = process.stdout.splitlines()
     assert lines[0].startswith("dataset: digits (1,797 small images), because mnist not found: ")
     assert lines[1].startswith("2 runs, about ")
@@ -31,6 +33,20 @@ def test_quick_on_digits_where_mnist_is_not_to_be_had(run, tmp_path):
         assert result["test_accuracy"] == row["test_accuracy"]
         assert result["device"] in process.stdout
     assert rows[0]["test_accuracy"] == rows[1]["test_accuracy"]
+    assert [row["parity"] for row in rows] == ["", "bit-identical"]
+
+
+def test_runs_whose_traces_part(tmp_path):
+    """Judged by what they leave: nothing, another bit, fewer steps."""
+    for name, step, value in (("a", 2, 1), ("b", 2, 1 + 1e-7), ("c", 1, 1)):
+        (tmp_path / name).mkdir()
+        with Trace(str(tmp_path / name / "trace.npz")) as recorder:
+            for number in range(step + 1):
+                recorder.record(number, None, {"w": np.full(2, value, np.float32)})
+    parity = [accuracy._parity(str(tmp_path / "a"), str(tmp_path / name)) for name in "abcd"]
+    assert parity[0] == "bit-identical" and parity[1] == "parts at step 0"
+    assert parity[2] == "the reference's last step is 2, the candidate's 1"
+    assert "No such file" in parity[3]
 
 
 @pytest.fixture
@@ -117,10 +133,15 @@ def test_wrong_option_and_wrong_data_end_in_one_line(run, tmp_path):
 
 @pytest.mark.accuracy
 def test_full_table_on_mnist(tmp_path, environment, mnist_dir):
-    """All 1,000 and 20,000 steps of both models in both styles."""
-    command = [sys.executable, "-m", "compare", "accuracy", f"--data_dir={mnist_dir}"]
+    """All 1,000 and 20,000 steps of both models in both styles, each the same to the bit."""
+    command = [sys.executable, "-m", "compare", "accuracy", f"--data_dir={mnist_dir}", "--parity"]
     subprocess.run([*command, "--dataset=mnist"], cwd=tmp_path, env=environment, check=True)
-    assert [row["verdict"] for row in report(tmp_path)["rows"]] == ["ok"] * 4
+    rows = report(tmp_path)["rows"]
+    assert [row["verdict"] for row in rows] == ["ok"] * 4
+    assert [row["parity"] for row in rows] == ["", "bit-identical"] * 2
+    for row in rows:
+        trace = load(str(tmp_path / row["run_dir"] / "trace.npz"))
+        assert trace.steps == list(range(row["steps"] + 1))
 
 
 @pytest.mark.gpu

@@ -67,7 +67,9 @@ def in_tf2(path, images):
     return {key: value.numpy() for key, value in outputs.items()}
 
 
-@pytest.mark.parametrize("name", ["mnist_softmax", "mnist_deep"])
+@pytest.mark.parametrize(
+    "name", ["mnist_softmax", pytest.param("mnist_deep", marks=pytest.mark.proof)]
+)
 def test_same_model_from_either_style_in_either_style(run, tmp_path, test_set, name):
     images, labels = test_set
     predictions = []
@@ -87,6 +89,7 @@ def test_same_model_from_either_style_in_either_style(run, tmp_path, test_set, n
         }
 
 
+@pytest.mark.proof
 def test_on_the_command_line_and_without_dropout(run, tmp_path, test_set):
     np.save(tmp_path / "images.npy", test_set[0])
     scores = []
@@ -110,12 +113,13 @@ def test_on_the_command_line_and_without_dropout(run, tmp_path, test_set):
         functions = [
             node for function in meta.graph_def.library.function for node in function.node_def
         ]
-        kinds = {node.op for node in [*meta.graph_def.node, *functions]}
-        assert "Conv2D" in kinds
-        assert not [op for op in kinds if "Random" in op or "Dropout" in op or "Adam" in op]
+        names = [node.name for node in [*meta.graph_def.node, *functions]]
+        assert [name for name in names if "Conv2D" in name]
+        assert not [name for name in names if "dropout" in name or "train/" in name]
     assert bits(scores[0]) == bits(scores[1])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("style", STYLES)
 def test_complete_run_is_exported_later(run, tmp_path, style):
     """And an export that is there is replaced; anything else is left alone."""

@@ -30,6 +30,7 @@ def test_delivers_what_the_original_delivered(run, folder, seed):
     assert run(CALLS, "ours", folder, seed).stdout.strip() == RECORDED[seed]
 
 
+@pytest.mark.legacy
 @pytest.mark.parametrize("seed", RECORDED)
 def test_the_record_is_the_original(folder, seed, tf115_python):
     command = [tf115_python, CALLS, "original", folder, str(seed)]

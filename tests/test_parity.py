@@ -2,16 +2,16 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, STYLES, script
+from conftest import ROOT, STYLES, bits, needs_bfloat16, script, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compare import causes, names, parting
+from shared import machine
 from shared.console import UserError
 from shared.trace import Trace, load
 
@@ -276,21 +276,87 @@ def test_twins_in_few_steps(run, tmp_path):
     )
 
 
+@pytest.fixture
+def twins_verdict(run):
+    """Holds the twins to each other; returns the last line, at exit 0."""
+
+    def twins_verdict(*arguments):
+        return run("-m", "compare", "parity", *arguments).stdout.splitlines()[-1]
+
+    return twins_verdict
+
+
 @pytest.mark.proof
-def test_twins_in_2000_steps(tmp_path, environment, mnist_dir):
-    command = [sys.executable, "-m", "compare", "parity", "mnist_deep", "--max_steps=2000"]
-    process = subprocess.run(
-        [*command, f"--data_dir={mnist_dir}"],
-        cwd=tmp_path,
-        env=environment,
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert process.stdout.endswith(
+@pytest.mark.parametrize("keep_prob", [0.5, 1])
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "slots"),
+    [("sgd", 0.01, 0), ("momentum", 0.01, 8), ("adagrad", 0.01, 8), ("rmsprop", 1e-3, 16)],
+)
+def test_twins_with_every_optimizer(twins_verdict, optimizer, rate, slots, keep_prob):
+    flags = [f"--optimizer={optimizer}", f"--learning_rate={rate}", f"--keep_prob={keep_prob}"]
+    verdict = twins_verdict("mnist_deep", "--dataset=digits", "--max_steps=60", *flags)
+    assert verdict.startswith(f"bit-identical: loss and {9 + slots} variables over 61 steps")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("precision", "keep_prob"), [("float32", 0.5), ("bfloat16", 0.5), ("bfloat16", 1)]
+)
+def test_twins_in_2000_steps(twins_verdict, mnist_dir, precision, keep_prob):
+    if precision == "bfloat16":
+        needs_bfloat16()
+    flags = [f"--precision={precision}", f"--keep_prob={keep_prob}", f"--data_dir={mnist_dir}"]
+    assert twins_verdict("mnist_deep", "--max_steps=2000", *flags) == (
         "bit-identical: loss and 27 variables over 2001 steps (0 to 2000); 27 of them in full "
-        "after the last\n"
+        "after the last"
     )
+
+
+@pytest.mark.proof
+def test_twins_of_the_softmax_in_bfloat16(twins_verdict, mnist_dir):
+    needs_bfloat16()
+    flags = ["--precision=bfloat16", "--max_steps=1000", f"--data_dir={mnist_dir}"]
+    assert twins_verdict("mnist_softmax", *flags).startswith(
+        "bit-identical: loss and 3 variables over 1001 steps"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "setting", "has_gpu", "version", "lacking"),
+    [
+        ("amx_bf16 avx2", "1", False, "2.21.0", None),
+        ("avx512_bf16", "1", False, "2.21.0", None),
+        ("avx512f avx512_bf16x", "1", False, "2.21.0", "with AMX or AVX512-BF16, not An Abacus"),
+        ("amx_bf16", "1", True, "2.21.0", "a processor, not a GPU"),
+        ("amx_bf16", "0", False, "2.21.0", "TF_ENABLE_ONEDNN_OPTS=0 switches off"),
+        ("amx_bf16", "1", False, "1.15.5", "TensorFlow 2.12 or later, not 1.15.5"),
+    ],
+)
+def test_bfloat16_is_had_or_refused(monkeypatch, flags, setting, has_gpu, version, lacking):
+    info = {"flags": flags, "model name": "An Abacus"}
+    monkeypatch.setattr(machine, "_cpu_info", info.get)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", setting)
+    machine._check_precision("float32", has_gpu, version)
+    if lacking is None:
+        machine._check_precision("bfloat16", has_gpu, version)
+    else:
+        with pytest.raises(UserError, match=f"--precision=bfloat16 needs .*{lacking}"):
+            machine._check_precision("bfloat16", has_gpu, version)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
+def test_bfloat16_is_another_precision(run, tmp_path, style):
+    """It is not float32 under another name; and a run does not go on in another precision."""
+    needs_bfloat16()
+    command = [script(style, "mnist_deep"), "--dataset=digits", "--max_steps=5", "--nolog"]
+    run(*command, "--precision=bfloat16", "--run_dir=bfloat16")
+    run(*command, "--run_dir=float32")
+    ends = [tensors(tmp_path / name) for name in ("bfloat16", "float32")]
+    assert {k: bits(v) for k, v in ends[0].items()} != {k: bits(v) for k, v in ends[1].items()}
+    process = run(*command, "--run_dir=bfloat16", check=False)
+    assert process.returncode == 2
+    assert "has --precision bfloat16, not float32" in process.stderr
 
 
 # What people get wrong: (file, what is there, what is put there, script, flags; the step at which

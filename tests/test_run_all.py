@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -17,7 +19,9 @@ def project(tmp_path, no_gpu):
     folder = tmp_path / "a folder" / "the project"
     (folder / "compare").mkdir(parents=True)
     shutil.copy(ROOT / "run_all.sh", folder)
-    (folder / "requirements.txt").write_text("")
+    (folder / "tests").mkdir()
+    for name in ("requirements.txt", "tests/requirements-tf115.txt"):
+        (folder / name).write_text("")
     (folder / "compare" / "__main__.py").write_text(
         "import os, sys\nprint(sys.argv[1:], sys.prefix, os.getcwd())\n"
     )
@@ -87,6 +91,31 @@ def test_failed_installation(project):
     assert process.stderr.splitlines()[-1].startswith(
         "the installation failed; it needs the network"
     )
+
+
+def test_legacy(project, tmp_path):
+    """With a Python 3.7 that is named; one that is not 3.7 is passed over; and without any."""
+    (project / "pytest.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    stub(tmp_path / "stubs" / "python3.7", "exit 1")
+    nowhere = {"PYENV_ROOT": str(tmp_path)}
+    process = run_all("./run_all.sh", project, "legacy", TF115_PYTHON=sys.executable, **nowhere)
+    assert process.returncode == 69 and process.stdout == "" and process.stderr.count("\n") == 1
+    assert process.stderr.startswith("no Python 3.7, which TensorFlow 1.15.5 needs; install one")
+    assert not (project / ".venv-tf115").exists()
+
+    python = python37()
+    process = run_all("./run_all.sh", project, "legacy", "-x", TF115_PYTHON=python, **nowhere)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout == "['-m', 'legacy and not accuracy', '-x']\n"
+    version = subprocess.check_output([project / ".venv-tf115" / "bin" / "python", "--version"])
+    assert version.startswith(b"Python 3.7.")
+
+
+def python37():
+    for python in ("python3.7", *Path.home().glob(".pyenv/versions/3.7.*/bin/python")):
+        if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return str(python)
+    pytest.skip("needs a Python 3.7")
 
 
 def test_no_python(project, tmp_path):

@@ -13,17 +13,11 @@ import sys
 import termios
 
 import pytest
-from conftest import ROOT, STYLES, bits, script, tensors, write_idx
+from conftest import ROOT, STYLES, TUTORIAL_LINES, bits, script, tensors, write_idx
 
 from shared.datasets import digits
 
 DIGITS = "--dataset=digits"
-
-TUTORIAL_LINES = """\
-step 0, training accuracy 0.07
-step 100, training accuracy 0.97
-test accuracy 0.9075
-"""
 
 
 def in_shell(form, *command, **options):
@@ -61,18 +55,6 @@ def test_prints_the_tutorials_lines_and_nothing_else(run, tmp_path, style):
 
     again = run(script(style, "mnist_softmax"), DIGITS, "--max_steps=200", f"--run_dir={run_dir}")
     assert again.stdout == "test accuracy 0.9075\n"  # it is complete: nothing is trained
-
-
-def test_tf1_style_runs_on_tensorflow_1_15_5(tmp_path, environment, tf115_python):
-    process = subprocess.run(
-        [tf115_python, script("tf1_style", "mnist_softmax"), DIGITS, "--max_steps=200"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert process.stdout == TUTORIAL_LINES and process.stderr == ""
 
 
 @pytest.mark.parametrize(

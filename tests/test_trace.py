@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import STYLES, bits, script, tensors
+from conftest import STYLES, bits, needs_bfloat16, script, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -140,10 +140,15 @@ def test_files_that_are_no_traces(tmp_path, content):
         trace.load(str(tmp_path / "t.npz"))
 
 
+@pytest.mark.proof
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("style", STYLES)
-def test_looking_changes_nothing(run, tmp_path, style):
+def test_looking_changes_nothing(run, tmp_path, style, precision):
     """With everything looked at, and with nothing, a run leaves the same bits."""
+    if precision == "bfloat16":
+        needs_bfloat16()
     command = [script(style, "mnist_deep"), "--dataset=digits", "--max_steps=12"]
+    command.append(f"--precision={precision}")
     looks = ["--trace_file=t.npz", "--trace_values_at=0,3", "--eval_every=1", "--save_every=5"]
     run(*command, "--run_dir=seen", *looks)
     run(*command, "--run_dir=unseen", "--eval_every=0", "--nolog")
