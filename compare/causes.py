@@ -18,7 +18,15 @@ START = (
     "{which} at other values: another seed, another initialiser, or a checkpoint restored on one "
     "side only."
 )
-SUM = "The {who}'s loss is {n} times the other's: a sum over a batch of {n}, for its mean."
+SUM = (
+    "The {who}'s loss is {n} times the other's, as where one takes the sum over a batch of {n} and "
+    "the other its mean."
+)
+NOT_FINITE = (
+    "The loss is no longer a finite number on one side: a rate that is too high there, or the "
+    "logarithm of a probability that became 0, as in -sum(labels * log(softmax(logits))), which "
+    "softmax_cross_entropy_with_logits avoids."
+)
 STILL = (
     "{name} did not move in the {still}: it is not among the variables the optimizer is given, "
     "or no gradient reaches it (trainable=False, stop_gradient)."
@@ -81,6 +89,8 @@ def _initial(verdict: Verdict) -> list[str]:
 
 def _loss(verdict: Verdict) -> list[str]:
     reference, candidate = verdict.parting.losses
+    if not np.isfinite([reference, candidate]).all():
+        return [NOT_FINITE]
     if ulp_distance(as_recorded(reference), as_recorded(candidate)) <= 16:
         return [ROUNDING]
     for ratio, who in (

@@ -9,6 +9,7 @@ part, both are run again, with more recorded around that step. Exit 0 if they ar
 """
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -59,9 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, flags: list[str]) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
     tolerance = parting.Tolerance(arguments.atol, arguments.rtol, arguments.ulp)
-    if min(arguments.atol, arguments.rtol, arguments.ulp) < 0 or arguments.every < 1:
+    if not all(0 <= value < math.inf for value in vars(tolerance).values()) or arguments.every < 1:
         raise UserError(
-            "expected --atol, --rtol and --ulp of at least 0, and --every of at least 1"
+            f"got {tolerance or f'--every={arguments.every}'}; expected --atol, --rtol and --ulp "
+            "of at least 0, and --every of at least 1"
         )
     renaming = names.Renaming(arguments.map)
     sides = _sides(arguments, flags)

@@ -107,6 +107,7 @@ def compare(
 ) -> Verdict:
     """Holds two recordings against each other, step by step, up to where they part."""
     pairs, faults = _pair(reference, candidate, renaming)
+    faults += _drop_other_forms(reference, candidate, pairs, tolerance)
     steps = sorted(set(reference.steps) & set(candidate.steps))
     if not steps:
         raise UserError("the two recorded no step in common; record both with the same --every")
@@ -151,6 +152,20 @@ def _pair(
         for side, rest in zip(("reference", "candidate"), alone)
         if rest
     ]
+
+
+def _drop_other_forms(
+    reference: Recording, candidate: Recording, pairs: dict[str, str], tolerance: Tolerance
+) -> list[str]:
+    """Removes from `pairs` what has another shape, or dtype, and says so of each."""
+    faults = []
+    for name, other in list(pairs.items()):
+        forms = reference.forms[name], candidate.forms[other]
+        shapes = [form.partition(" ")[2] for form in forms]
+        if forms[0] != forms[1] and not (tolerance and shapes[0] == shapes[1]):
+            del pairs[name]
+            faults.append(f"{name} is {forms[0]} in the reference, {forms[1]} in the candidate")
+    return faults
 
 
 def _some(items: list[str]) -> str:

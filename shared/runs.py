@@ -80,7 +80,7 @@ class Run:
         """Finds out what is there, what of it fits, and where to go on from."""
         values = self._values
         self._refuse_other_folders()
-        self._check_export_dir()
+        self._check_outputs()
         self._before = before = None if values.restart else self._read(self.directory)
         if before:
             self._check_same(before)
@@ -134,7 +134,12 @@ class Run:
                     "run; name another --run_dir"
                 )
 
-    def _check_export_dir(self) -> None:
+    def _check_outputs(self) -> None:
+        if os.path.isdir(self._values.trace_file):
+            raise UserError(
+                f"--trace_file={self._values.trace_file}: a folder, expected the path of a file, "
+                "such as trace.npz in it"
+            )
         folder = self._values.export_dir
         if not os.path.lexists(folder) or os.path.exists(os.path.join(folder, "saved_model.pb")):
             return

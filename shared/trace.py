@@ -50,7 +50,9 @@ class Trace:
         values_at : steps whose full values are kept; default: TWINS_TRACE_VALUES_AT, such as
             "0,100", or none.
         first_step : where a run goes on; what a file that is there holds of earlier steps is kept.
-        last_step : where it ends, if that is known; its full values are kept too.
+        last_step : where it ends, if that is known. The full values of the last step are kept, too.
+            Where it is not known, each record's arrays are held until the next, which has
+            TensorFlow 2 copy a variable before it updates it.
         """
         self.path = path or os.environ.get("TWINS_TRACE_FILE", "")
         self._every = every or int(os.environ.get("TWINS_TRACE_EVERY") or 1)
@@ -58,7 +60,10 @@ class Trace:
             values_at = steps(os.environ.get("TWINS_TRACE_VALUES_AT", ""))
         self._values_at = frozenset([*values_at, last_step])
         self._rows = {}  # step: (loss or None, {name: (digest, norm, size)})
+        self._forms = {}  # name: dtype and shape, such as "float32 [784, 10]"
         self._values = {}  # (step, name): array
+        self._knows_last_step = last_step is not None
+        self._last = None  # where it is not known: the newest record's (step, {name: array})
         self._is_saved = True
         if self.path:
             if first_step and os.path.exists(self.path):
@@ -69,6 +74,7 @@ class Trace:
         for step in before.steps:
             if step < first_step:
                 self._rows[step] = (before.losses.get(step), before.rows[step])
+        self._forms = dict(before.forms)
         self._values = {key: value for key, value in before.values.items() if key[0] < first_step}
 
     def wants(self, step: int) -> bool:
@@ -101,14 +107,17 @@ class Trace:
         tensors = {_name(name): value for name, value in variables.items()}
         for name, value in (gradients or {}).items():
             tensors["gradients/" + _name(name)] = value
-        row = {}
+        row, arrays = {}, {}
         for name, value in tensors.items():
             array = np.asarray(value, order="C")
             row[name] = (digest(array), norm(array), array.size)
-            if self.wants_values(step):
-                # NumPy has no bfloat16 of its own to store; float32 holds each of its values.
-                array = array.astype(np.float32) if array.dtype.kind == "V" else array.copy()
-                self._values[int(step), name] = array
+            self._forms[name] = f"{array.dtype} {list(array.shape)}"
+            arrays[name] = array
+        self._last = None
+        if self.wants_values(step):
+            self._values.update(((int(step), name), _storable(a)) for name, a in arrays.items())
+        elif not self._knows_last_step:
+            self._last = int(step), arrays
         self._rows[int(step)] = (None if loss is None else float(loss), row)
         self._is_saved = False
 
@@ -117,6 +126,10 @@ class Trace:
         if self._is_saved:
             return
         self._is_saved = True
+        step, arrays = self._last or (None, {})
+        for name, array in arrays.items():
+            if digest(array) == self._rows[step][1][name][0]:  # not overwritten since
+                self._values[step, name] = _storable(array)
         with files.writing(self.path), files.replacing(self.path) as file:
             np.savez(file, **self._arrays())
 
@@ -135,6 +148,7 @@ class Trace:
             "has_loss": np.array([loss is not None for loss in losses], bool),
             "names": np.array(names, str),
             "sizes": np.array([sizes[name] for name in names], np.int64),
+            "forms": np.array([self._forms[name] for name in names], str),
             "recorded": np.array([[cell is not None for cell in row] for row in cells], bool),
             "digests": np.array([[cell[0] if cell else 0 for cell in row] for row in cells], "u8"),
             "norms": np.array([[cell[1] if cell else 0 for cell in row] for row in cells], "f8"),
@@ -160,12 +174,14 @@ class Recording:
     steps : list of int, ascending.
     losses : {step: float}, of the steps that have one.
     rows : {step: {name: (digest, norm, size)}}
+    forms : {name: dtype and shape}, such as "float32 [784, 10]".
     values : {(step, name): array}, of the steps whose values were asked for.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
         self.steps = arrays["steps"].tolist()
         names, sizes = arrays["names"].tolist(), arrays["sizes"].tolist()
+        self.forms = dict(zip(names, arrays["forms"].tolist()))
         losses = zip(self.steps, arrays["has_loss"].tolist(), arrays["losses"].tolist())
         self.losses = {step: loss for step, has_loss, loss in losses if has_loss}
         self.rows = {}
@@ -208,6 +224,19 @@ def load(path: str) -> Recording:
         raise UserError(f"{path}: {reason}; expected the .npz that shared.trace.Trace writes")
 
 
+def _storable(array: np.ndarray) -> np.ndarray:
+    """Returns a copy that NumPy can store and that has an order.
+
+    Of bfloat16, which NumPy does not know, it is float32, which holds each of its values; of
+    complex numbers it is their two parts, in a last axis more.
+    """
+    if array.dtype.kind == "V":
+        return array.astype(np.float32)
+    if array.dtype.kind == "c":
+        return np.stack([array.real, array.imag], axis=-1)
+    return array.copy()
+
+
 def digest(array: np.ndarray) -> int:
     """Returns 64 bits that follow from every byte of an array and its place: XXH3, which is fast.
 
@@ -218,7 +247,7 @@ def digest(array: np.ndarray) -> int:
 
 def norm(array: np.ndarray) -> float:
     """Returns the Euclidean norm of an array's elements."""
-    flat = array.reshape(-1)
+    flat = np.abs(array.reshape(-1)) if array.dtype.kind == "c" else array.reshape(-1)
     if flat.dtype not in (np.float32, np.float64):
         flat = flat.astype(np.float64)
     # In slices, whose sums are added as float64: one sum of millions of float32 squares rounds.

@@ -163,7 +163,10 @@ def test_programs_that_are_the_same(programs):
     process, report = programs("pass  # but a comment", "--every=7")
     assert process.returncode == 0, process.stderr
     assert report["verdict"] == "bit-identical" and report["steps"] == 6
-    assert "bit-identical: loss and 2 variables over 6 steps (0 to 35)" in process.stdout
+    assert process.stdout == (
+        "bit-identical: loss and 2 variables over 6 steps (0 to 35); 2 of them in full after the "
+        "last\n"
+    )
 
 
 @pytest.mark.parametrize("every", [1, 10, 40])
@@ -209,6 +212,25 @@ def test_program_that_does_not_repeat_itself(programs):
     assert "the reference" not in "".join(report["faults"])
 
 
+def test_other_shapes_and_types(programs):
+    """The same bytes in another shape are another tensor; so is float64, if bits are asked for."""
+    renamed = ('"w": w', '"w": w[:, None]')
+    process, _ = programs("pass", renamed=renamed)
+    fault = "w is float32 [2] in the reference, float32 [2, 1] in the candidate"
+    assert process.returncode == 1 and fault in process.stdout
+    renamed = ('"w": w', '"w": w.astype("f8")')
+    process, _ = programs("pass", renamed=renamed)
+    assert process.returncode == 1 and "float64 [2] in the candidate" in process.stdout
+    assert programs("pass", "--rtol=1e-6", renamed=renamed)[0].returncode == 0
+
+
+def test_loss_that_is_no_number_any_more(programs):
+    process, report = programs("loss = loss if step < 7 else np.float32(np.nan)")
+    assert process.returncode == 1 and report["parting"]["step"] == 8
+    assert "they part at step 8: the loss, " in process.stdout and "against nan" in process.stdout
+    assert "the logarithm of a probability" in " ".join(process.stdout.split())
+
+
 def test_program_that_stops_early(programs):
     process, report = programs("if step == 20: sys.exit('out of memory')")
     assert process.returncode == 1 and report["verdict"] == "incomparable"
@@ -229,6 +251,8 @@ def test_program_that_stops_early(programs):
         (["a.npz", "b.npz"], "a.npz: No such file or directory"),
         (["mnist_deep", "--map=no"], "--map=no: No such file or directory"),
         (["mnist_deep", "--atol=-1"], "expected --atol, --rtol and --ulp of at least 0"),
+        (["mnist_deep", "--rtol=nan"], "got --rtol=nan; expected --atol, --rtol"),
+        (["mnist_deep", "--every=0"], "got --every=0; expected"),
     ],
 )
 def test_user_errors_in_one_line(run, arguments, message):
@@ -393,7 +417,7 @@ MISTAKES = {
         "loss = tf.reduce_mean(",
         "loss = tf.reduce_sum(",
         ["mnist_deep"],
-        (1, True, ["W_fc1"], "50 times the other's: a sum over a batch of 50"),
+        (1, True, ["W_fc1"], "50 times the other's, as where one takes the sum"),
     ),
     "another seed": (
         "tf2_style/mnist_deep.py",

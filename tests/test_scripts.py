@@ -153,6 +153,9 @@ def test_loss_that_is_not_finite(run, tmp_path, style):
         ("tf2_style", "mnist_softmax", "--run_dir=/proc/run", "No such file or directory"),
         ("tf1_style", "mnist_softmax", "--log_dir=/proc/log", "/proc/log: No such file"),
         ("tf2_style", "mnist_softmax", "--log_dir=/proc/log", "/proc/log: No such file"),
+        ("tf1_style", "mnist_softmax", "--trace_file=/proc", "/proc: a folder, expected the path"),
+        ("tf2_style", "mnist_softmax", "--export_dir=/proc/a/b", "/proc/a: No such file"),
+        ("tf1_style", "mnist_softmax", "--trace_values_at=a", "expected steps such as 0,100"),
     ],
 )
 def test_user_errors_in_one_line(run, tmp_path, style, name, flag, message):

@@ -75,6 +75,28 @@ def test_which_steps_are_recorded(tmp_path):
     assert {step for step, _ in recording.values} == {7, 11}
 
 
+def test_last_step_is_kept_though_nobody_said_which_it_is(tmp_path):
+    """Unless its arrays have been overwritten since."""
+    recorder = Trace(str(tmp_path / "t.npz"))
+    w, b = np.zeros(2, np.float32), np.zeros(2, np.float32)
+    for step in range(3):
+        w = w + 1
+        recorder.record(step, None, {"w": w, "b": b})
+    b += 1
+    recorder.save()
+    recording = trace.load(str(tmp_path / "t.npz"))
+    assert {key: value.tolist() for key, value in recording.values.items()} == {(2, "w"): [3, 3]}
+
+
+def test_complex_numbers_are_kept_as_two(tmp_path):
+    recorder = Trace(str(tmp_path / "t.npz"), values_at=[0])
+    recorder.record(0, None, {"z": np.array([3 + 4j], np.complex64)})
+    recorder.save()
+    recording = trace.load(str(tmp_path / "t.npz"))
+    assert recording.values[0, "z"].tolist() == [[3, 4]] and recording.rows[0]["z"][1] == 5
+    assert recording.forms["z"] == "complex64 [1]"
+
+
 def test_bfloat16_is_kept_as_float32(tmp_path):
     import ml_dtypes
 
@@ -125,7 +147,7 @@ def test_run_that_goes_on_keeps_what_came_before(tmp_path):
     recordings = [trace.load(str(tmp_path / name)) for name in ("t.npz", "whole.npz")]
     assert recordings[0].rows == recordings[1].rows
     assert recordings[0].losses == recordings[1].losses
-    assert set(recordings[0].values) == {(2, "w")}
+    assert set(recordings[0].values) == {(2, "w"), (8, "w")}
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no zip"])
