@@ -12,6 +12,7 @@ be mapped: what is not is listed, exit 1, or left out with --partial.
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -106,45 +107,51 @@ def _show(path: str, reader, held: list[Tensor]) -> None:
 def _convert(tf, reader, held: list[Tensor], path: str, arguments: argparse.Namespace) -> None:
     """Writes the new checkpoint, whole or not at all."""
     target = arguments.target
-    if os.path.lexists(target + ".index") or os.path.isdir(target):
+    if target.endswith("/") or os.path.lexists(target + ".index") or os.path.isdir(target):
         raise UserError(
-            f"{target}: something is there; expected the path of a new checkpoint, such as "
-            f"{os.path.join(target, 'model.ckpt-0')}"
+            f"{target}: a folder, or a checkpoint that is there; expected the path of a new one, "
+            f"such as {os.path.join(target, 'model.ckpt-0')}"
         )
-    renaming = names.Renaming(arguments.map)
-    every = [tensor.name for tensor in held]
-    if renaming:
-        renamed = {name: renaming(name) for name in every}
-    else:
-        renamed = {name: name for name in every} if arguments.to == "tf1" else default_paths(every)
-    left_out = [name for name in every if renamed[name] is None]
-    if left_out and not arguments.partial:
-        raise StopRun(
-            f"{path}: no new name for {', '.join(left_out)}; name each in --map, or leave them out "
-            "with --partial",
-            exit_code=1,
-        )
-    kept = [tensor for tensor in held if renamed[tensor.name] is not None]
-    if not kept:
-        raise UserError(f"--map={arguments.map}: no rule fits any of {', '.join(every)}")
-    _check_targets([renamed[tensor.name] for tensor in kept], arguments.to)
+    new_names = _new_names(held, path, arguments)
+    kept = [tensor for tensor in held if tensor.name in new_names]
+    _check_targets(list(new_names.values()), arguments.to)
     with checkpoints.restoring(path, tf.errors.OpError):
-        values = {renamed[tensor.name]: reader.get_tensor(tensor.key) for tensor in kept}
+        values = {new_names[tensor.name]: reader.get_tensor(tensor.key) for tensor in kept}
     write = _write_tf1 if arguments.to == "tf1" else _write_tf2
     folder, prefix = os.path.split(os.path.abspath(target))
     with files.writing(target, tf.errors.OpError):
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            write(
-                tf, os.path.join(temporary, prefix), values, {renamed[t.name]: t.name for t in kept}
-            )
+            write(tf, os.path.join(temporary, prefix), values, {v: k for k, v in new_names.items()})
             # The index last: without it, nobody takes the rest for a checkpoint.
             for name in sorted(os.listdir(temporary), key=lambda name: name.endswith(".index")):
                 if name.startswith(prefix):
                     os.replace(os.path.join(temporary, name), os.path.join(folder, name))
     print(f"wrote {target}: {len(kept)} of {len(held)} tensors")
-    if left_out:
-        print(f"left out: {', '.join(left_out)}")
+    if len(kept) < len(held):
+        print(f"left out: {', '.join(t.name for t in held if t.name not in new_names)}")
+
+
+def _new_names(held: list[Tensor], path: str, arguments: argparse.Namespace) -> dict[str, str]:
+    """Returns what each tensor is to be called, without those that are to be left out."""
+    renaming = names.Renaming(arguments.map)
+    every = [tensor.name for tensor in held]
+    if renaming:
+        new_names = {name: renaming(name) for name in every}
+    else:
+        new_names = dict(zip(every, every)) if arguments.to == "tf1" else default_paths(every)
+    # The state of an iterator over data, which no program but TensorFlow's own can read.
+    new_names.update((tensor.name, None) for tensor in held if tensor.dtype == "variant")
+    left_out = [name for name in every if new_names[name] is None]
+    if left_out and not arguments.partial:
+        raise StopRun(
+            f"{path}: nothing would become of {', '.join(left_out)}; name each in --map (but for "
+            "an iterator's state, which cannot be taken along), or leave them out with --partial",
+            exit_code=1,
+        )
+    if len(left_out) == len(every):
+        raise UserError(f"--map={arguments.map}: no rule fits any of {', '.join(every)}")
+    return {name: new for name, new in new_names.items() if new is not None}
 
 
 def default_paths(every: list[str]) -> dict[str, str | None]:
@@ -156,7 +163,7 @@ def default_paths(every: list[str]) -> dict[str, str | None]:
     slots = {name: names.slot(name, every) for name in every}
     paths = {}
     for name in every:
-        last, role = name.rpartition("/")[2], names.role(name, every)
+        last, role = name.rpartition("/")[2].replace(".", ".."), names.role(name, every)
         if role == "step":
             paths[name] = last
         elif role == "weight":
@@ -201,7 +208,7 @@ def _write_tf2(tf, prefix: str, values: dict, old_names: dict[str, str]) -> None
     """Writes what tf.train.Checkpoint writes for objects with these paths."""
     tree = {}
     for path, value in values.items():
-        *parents, last = path.split("/")
+        *parents, last = map(_attribute, path.split("/"))
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
@@ -209,6 +216,11 @@ def _write_tf2(tf, prefix: str, values: dict, old_names: dict[str, str]) -> None
     root = _objects(tf, tree)
     root.save_counter.assign(1)  # as Checkpoint.save counts, and Checkpoint.restore looks for
     root.write(prefix)
+
+
+def _attribute(part: str) -> str:
+    """Returns the name of an attribute, in which TensorFlow's paths have .S for / and .. for ."""
+    return re.sub(r"\.([.S])", lambda match: "/" if match[1] == "S" else ".", part)
 
 
 def _objects(tf, tree: dict):

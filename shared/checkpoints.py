@@ -92,13 +92,17 @@ def tensors(reader, object_graph_class) -> dict[str, str]:
     graph = object_graph_class.FromString(reader.get_tensor(OBJECT_GRAPH))
     attributes = [attribute for node in graph.nodes for attribute in node.attributes]
     count = Counter(attribute.full_name for attribute in attributes)
-    named = {}
-    for attribute in attributes:
-        key, name = attribute.checkpoint_key, attribute.full_name
-        # A name that is nobody's, or that several variables share, tells less than the path.
-        if key in keys and key != SAVE_COUNTER + VALUE:
-            named[name if name and count[name] == 1 else path_of(key)] = key
-    return named
+    # A name that is nobody's, or that several variables share, tells less than the path.
+    names = {
+        attribute.checkpoint_key: attribute.full_name
+        for attribute in attributes
+        if attribute.full_name and count[attribute.full_name] == 1
+    }
+    return {
+        names.get(key, path_of(key)): key
+        for key in keys
+        if key not in (OBJECT_GRAPH, SAVE_COUNTER + VALUE)
+    }
 
 
 def path_of(key: str) -> str:
@@ -202,6 +206,6 @@ def restoring(path: str, *error_classes: type[Exception]) -> Iterator[None]:
         AssertionError,
     ) + error_classes as error:
         raise UserError(
-            f"could not restore {path}: {files.cause(error)}; expected a whole checkpoint of this "
-            "model; restore another, or begin afresh with --restart"
+            f"could not restore {path}: {files.cause(error)}; expected a whole checkpoint; "
+            "restore another, or begin the run afresh with --restart"
         )
