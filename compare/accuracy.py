@@ -159,9 +159,9 @@ def _parity(reference: str, candidate: str) -> str:
     """Returns what the traces of two runs say of each other, in a few words."""
     try:
         pair = [trace.load(_trace(run_dir)) for run_dir in (reference, candidate)]
+        verdict = parting.compare(*pair, lambda name: None, parting.Tolerance())
     except UserError as error:
         return str(error)
-    verdict = parting.compare(*pair, lambda name: None, parting.Tolerance())
     if verdict.parting:
         return f"parts at step {verdict.parting.step}"
     return "; ".join(verdict.faults) or parting.IDENTICAL

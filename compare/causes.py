@@ -1,11 +1,25 @@
 """What a pattern of differences usually means; what looks alike is said to look alike."""
 
+import math
+
 import numpy as np
 
 from compare import names
 from compare.parting import Verdict, as_recorded, moved, ulp_distance, weights
 from shared.trace import Recording
 
+DRIFT = (
+    "They drift apart: until then they were within the tolerance, as far as it was held to full "
+    "values. Without a tolerance this names the first step at which anything at all differs, which "
+    "tells more."
+)
+GAP = (
+    "They part somewhere in the steps {first} to {last}; a record of every step tells which it is, "
+    "and more."
+)
+COUNTS = (
+    "No weight differs, but what is beside them: counts, or gradients that nothing was done with."
+)
 LATE = (
     "They differ at the first step that was recorded, {step}; a record of step 0 and of every step "
     "after it tells more."
@@ -67,10 +81,12 @@ UPDATE = (
 def explain(verdict: Verdict, reference: Recording, candidate: Recording) -> list[str]:
     """Returns what the pattern at the step of parting usually means, the likeliest first."""
     parting = verdict.parting
-    if parting.previous is None and parting.losses is None:
-        if parting.step:
-            return [LATE.format(step=parting.step)]
-        return _initial(verdict)
+    if parting.previous is None:
+        return [LATE.format(step=parting.step)] if parting.step else _initial(verdict)
+    if verdict.tolerance:
+        return [DRIFT]
+    if parting.step - parting.previous > 1:
+        return [GAP.format(first=parting.previous + 1, last=parting.step)]
     if parting.losses:
         return _loss(verdict)
     return _update(verdict, reference, candidate)
@@ -97,7 +113,7 @@ def _loss(verdict: Verdict) -> list[str]:
         (candidate / reference if reference else 0, "candidate"),
         (reference / candidate if candidate else 0, "reference"),
     ):
-        if ratio > 1.5 and abs(ratio / round(ratio) - 1) < 1e-5:
+        if 1.5 < ratio < 1e4 and abs(ratio / round(ratio) - 1) < 1e-5:
             return [SUM.format(who=who, n=round(ratio))]
     return [DATA_OR_FORWARD]
 
@@ -116,17 +132,18 @@ def _update(verdict: Verdict, reference: Recording, candidate: Recording) -> lis
             differing.remove(name)
             found.append(STILL.format(name=name, still=still))
     if not differing:
-        return found
+        return found or [COUNTS]
     if _agree(verdict, reference, candidate, "gradients"):
         found.append(UPDATE.format(what="gradients"))
     elif _agree(verdict, reference, candidate, "slots"):
         found.append(UPDATE.format(what="optimizer's slots"))
-    if 0 < len(differing) < len(every):
-        found.append(SOME.format(all=len(every), some=_list(differing)))
+    if len(weights_in(verdict)) < len(every):
+        found.append(SOME.format(all=len(every), some=_list(weights_in(verdict))))
     found += _factors(verdict, reference, candidate, differing)
-    classes = np.exp(reference.losses.get(parting.step, 0))
-    if classes > 1.5 and abs(classes - round(classes)) < 1e-4:
-        found.append(BLIND_LOSS.format(classes=round(classes)))
+    loss = reference.losses.get(parting.step, 0)
+    classes = round(math.exp(loss)) if 0 < loss < 12 else 0
+    if classes >= 2 and abs(loss - math.log(classes)) < 1e-6 * loss:
+        found.append(BLIND_LOSS.format(classes=classes))
     if _is_rounding(verdict, reference, candidate, differing):
         found.append(ROUNDING)
     return found or [OTHER]
@@ -160,10 +177,10 @@ def _factors(
     """Says so where the candidate's updates are the reference's times one number."""
     factors = {}
     for name in differing:
-        steps = [_step_of(reference, name, verdict), _step_of(candidate, name, verdict)]
-        if None in [step if step is None else 0 for step in steps]:
+        ours = _step_of(reference, name, verdict)
+        theirs = _step_of(candidate, verdict.names[name], verdict)
+        if ours is None or theirs is None:
             continue
-        ours, theirs = steps
         square = np.vdot(ours, ours)
         factor = np.vdot(ours, theirs) / square if square else 0
         if factor and np.linalg.norm(theirs - factor * ours) < 1e-3 * np.linalg.norm(theirs):
@@ -180,8 +197,6 @@ def _factors(
 def _step_of(recording: Recording, name: str, verdict: Verdict) -> np.ndarray | None:
     """Returns what the update that parts added to a weight, float64; None where unknown."""
     parting = verdict.parting
-    if name not in recording.rows[parting.step]:
-        name = verdict.names[name]
     before = recording.values.get((parting.previous, name))
     after = recording.values.get((parting.step, name))
     if before is None or after is None:

@@ -48,6 +48,8 @@ class Renaming:
             if not fields:
                 continue
             try:
+                if len(fields) != 2:
+                    raise ValueError(f"{len(fields)} fields")
                 old, new = fields
                 pattern = re.compile(old)
                 re.fullmatch(f"(?:{old})|", "").expand(new)  # raises for a group that is not there

@@ -102,10 +102,14 @@ def _sides(arguments: argparse.Namespace, flags: list[str]) -> list[Side]:
             f"and --candidate; got {' '.join(arguments.what + flags) or 'nothing'}"
         )
     name, sides = arguments.what[0], []
+    for flag in flags:
+        if flag.startswith(("--trace", "--run_dir", "--restart")):
+            raise UserError(f"{flag}: parity sets this itself; leave it out")
     for side, style in zip(("reference", "candidate"), STYLES):
         script = runner.ROOT / style / f"{name}.py"
-        if name in ("trainer", "layers") or not script.is_file():
-            scripts = sorted(path.stem for path in script.parent.glob("mnist_*.py"))
+        paths = sorted(script.parent.glob("*.py"))
+        scripts = [path.stem for path in paths if "__main__" in path.read_text()]
+        if name not in scripts:
             raise UserError(f"no script {name}; expected one of {', '.join(scripts)}")
         command = shlex.join([sys.executable, str(script), *flags])
         sides.append(Side(side, command, f"{style}/{name}", is_twin=True))
@@ -169,11 +173,10 @@ def _narrow(
         before, last = pair, max(verdict.parting.step, 1)
         after = [_record(console, side, folder, tag, last, every=1, **wanted) for side in sides]
         for side, old, new in zip(sides, before, after):
-            own = parting.compare(old, new, lambda name: None, parting.Tolerance())
-            if own.parting and own.parting.step <= verdict.parting.step:
+            if not _repeats(old, new, verdict.parting.step):
                 verdict.faults.append(
-                    f"the {side.name} does not repeat itself: run again, it parts from its first "
-                    f"run at step {own.parting.step} (something is drawn without a seed?)"
+                    f"the {side.name} does not repeat itself: run again, its steps are others "
+                    "(something is drawn without a seed, or it goes on from what it has left?)"
                 )
                 return False
         narrowed = parting.compare(*after, renaming, tolerance)
@@ -186,9 +189,30 @@ def _narrow(
     previous = verdict.parting.previous
     if previous is not None and previous < verdict.parting.step - 1 and not again("narrowed"):
         return pair, verdict
+    # With a tolerance it is the full values that count: a few of them at a time, as they are large.
+    while tolerance and (unseen := _unseen(pair, verdict)):
+        chosen = unseen[len(unseen) // 9 :: len(unseen) // 9 + 1] + [verdict.parting.step]
+        if not again(f"to_step_{chosen[-1]}", values_at=",".join(map(str, chosen))):
+            return pair, verdict
     steps = {verdict.parting.previous or 0, verdict.parting.step}
     again(f"step_{verdict.parting.step}", values_at=",".join(map(str, sorted(steps))))
     return pair, verdict
+
+
+def _repeats(old: trace.Recording, new: trace.Recording, last: int) -> bool:
+    """Says whether a program did once more what it did before, up to the step `last`."""
+    try:
+        own = parting.compare(old, new, lambda name: None, parting.Tolerance())
+    except UserError:  # nothing in common
+        return False
+    return own.parting is None or own.parting.step > last
+
+
+def _unseen(pair: list[trace.Recording], verdict: parting.Verdict) -> list[int]:
+    """Returns the steps just before the parting of which only norms have been held up."""
+    full = [{step for step, _ in recording.values} for recording in pair]
+    seen = [step for step in full[0] & full[1] if step < verdict.parting.step]
+    return [step for step in verdict.steps if max(seen, default=-1) < step < verdict.parting.step]
 
 
 def _report(
@@ -206,7 +230,8 @@ def _report(
         "first_step": verdict.steps[0],
         "last_step": verdict.steps[-1],
         "steps": len(verdict.steps),
-        "variables": len(verdict.names),
+        "losses": verdict.losses,
+        "compared": verdict.counts,
         "full_values": verdict.values,
         "faults": verdict.faults,
     }
@@ -214,7 +239,9 @@ def _report(
         report["verdict"] = "within tolerance" if tolerance else parting.IDENTICAL
     if verdict.parting:
         found = parting.distances(*pair, verdict.parting.step, verdict.names)
-        report["parting"] = asdict(verdict.parting)
+        step = verdict.parting.step
+        has_losses = all(step in recording.losses for recording in pair)
+        report["parting"] = dict(asdict(verdict.parting), has_losses=has_losses)
         report["distances"] = [asdict(distance) for distance in found]
         report["causes"] = causes.explain(verdict, *pair)
     return report
@@ -225,16 +252,13 @@ def _print(console: Console, report: dict) -> None:
     for fault in report["faults"]:
         console.print(f"not comparable: {fault}", soft_wrap=True)
     if "parting" not in report:
-        steps = f"{report['steps']} steps ({report['first_step']} to {report['last_step']})"
-        console.print(
-            f"{report['verdict']}: loss and {report['variables']} variables over {steps}; "
-            f"{report['full_values']} of them in full after the last"
-            + (f", held to {report['tolerance']}" if report["tolerance"] else ""),
-            soft_wrap=True,
-        )
+        console.print(_what_agrees(report), soft_wrap=True)
         return
     part, found = report["parting"], report["distances"]
-    console.print(f"they part at step {part['step']}: {_what_parts(part)}", soft_wrap=True)
+    console.print(
+        f"they part at step {part['step']}: {_what_parts(part, report['tolerance'])}",
+        soft_wrap=True,
+    )
     if found:
         console.print(_table(found, part["step"]))
     unseen = sorted(set(part["tensors"]) - {distance["name"] for distance in found})
@@ -248,12 +272,28 @@ def _print(console: Console, report: dict) -> None:
         console.print(cause)
 
 
-def _what_parts(part: dict) -> str:
+def _what_agrees(report: dict) -> str:
+    counts = list(report["compared"].values())
+    always = counts.count(report["steps"])
+    parts = [f"{always} variables over {report['steps']} steps"]
+    parts[0] += f" ({report['first_step']} to {report['last_step']})"
+    if report["losses"]:
+        parts[0] = "loss and " + parts[0]
+    if len(counts) > always:
+        fewest = min(counts)
+        parts.append(f"{len(counts) - always} more at {fewest or 'none'} of them")
+    parts.append(f"{report['full_values']} in full after the last")
+    if report["tolerance"]:
+        parts.append(f"held to {report['tolerance']}")
+    return f"{report['verdict']}: {', '.join(parts)}"
+
+
+def _what_parts(part: dict, tolerance: str) -> str:
     texts = []
     if part["losses"]:
         texts.append("the loss, {:.9g} against {:.9g}".format(*part["losses"]))
-    elif part["previous"] is not None:
-        texts.append("the loss is the same")
+    elif part["has_losses"]:
+        texts.append("the loss is " + ("within the tolerance" if tolerance else "the same"))
     if part["tensors"]:
         count = len(part["tensors"])
         texts.append(f"{count} variable{'s differ' if count > 1 else ' differs'}")

@@ -10,6 +10,8 @@ from shared.console import UserError
 from shared.trace import Recording
 
 IDENTICAL = "bit-identical"
+# What a unit in the last place can be of a number, at most.
+LAST_PLACE = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,10 @@ class Tolerance:
         if reference.shape != candidate.shape or not self:
             return False
         absolute, bound = _absolute(reference, candidate), self.rtol * np.abs(reference)
-        near = absolute <= self.atol + bound
+        near = (absolute <= self.atol + bound) & np.isfinite(absolute)
         return bool(np.all(near | (ulp_distance(reference, candidate) <= self.ulp)))
 
-    def allows_norms(self, reference: tuple, candidate: tuple) -> bool:
+    def allows_norms(self, reference: tuple, candidate: tuple, dtype: str = "float32") -> bool:
         """Says whether two tensors can be near enough, by their digests, norms and sizes alone.
 
         If all elements are within the tolerance, the norms are within this bound; the converse does
@@ -52,7 +54,10 @@ class Tolerance:
             return True
         if size != other_size or not self:
             return False
-        relative = self.rtol + self.ulp * 2.0**-22 + 1e-6  # the last is what a norm is rounded by
+        # 1e-6 is what a norm may be rounded by.
+        relative = self.rtol + self.ulp * LAST_PLACE.get(dtype, LAST_PLACE["float32"]) + 1e-6
+        if not np.isfinite([norm, other_norm]).all():
+            return str(norm) == str(other_norm)
         return abs(norm - other_norm) <= self.atol * size**0.5 + relative * norm
 
 
@@ -72,8 +77,11 @@ class Verdict:
 
     steps: list[int]  # that both hold
     names: dict[str, str]  # the reference's names to the candidate's, of what both hold
+    tolerance: Tolerance
     parting: Parting | None = None
     faults: list[str] = field(default_factory=list)  # what could not be held against each other
+    losses: int = 0  # how many steps' losses were compared
+    counts: dict[str, int] = field(default_factory=dict)  # at how many steps a tensor was compared
     values: int = 0  # how many tensors were compared in full after the last step
 
     @property
@@ -114,7 +122,8 @@ def compare(
     last = [recording.steps[-1] for recording in (reference, candidate)]
     if last[0] != last[1]:
         faults.append(f"the reference's last step is {last[0]}, the candidate's {last[1]}")
-    verdict = Verdict(steps, pairs, faults=faults)
+    verdict = Verdict(steps, pairs, tolerance, faults=faults)
+    _count(verdict, reference, candidate)
     previous = None
     for step in steps:
         losses = _losses(reference, candidate, step, tolerance)
@@ -134,12 +143,30 @@ def compare(
     return verdict
 
 
+def _count(verdict: Verdict, reference: Recording, candidate: Recording) -> None:
+    """Notes what both recorded at the same steps; what they never did is a fault."""
+    both = set(reference.losses) & set(candidate.losses) & set(verdict.steps)
+    verdict.losses = len(both)
+    if not both and (reference.losses or candidate.losses):
+        verdict.faults.append("no step's loss was recorded by both")
+    for name, other in verdict.names.items():
+        verdict.counts[name] = sum(
+            name in reference.rows[step] and other in candidate.rows[step] for step in verdict.steps
+        )
+    never = [name for name, count in verdict.counts.items() if not count]
+    if never:
+        verdict.faults.append(f"at no step was {_some(never)} recorded by both")
+
+
 def _pair(
     reference: Recording, candidate: Recording, renaming: Callable
 ) -> tuple[dict[str, str], list[str]]:
     """Returns which name goes with which, and what is said of those that go with none."""
     held = [{name for row in side.rows.values() for name in row} for side in (reference, candidate)]
-    renamed = {name: renaming(name) or name for name in sorted(held[0])}
+    renamed = {name: _renamed(name, renaming) for name in sorted(held[0])}
+    for name, other in renamed.items():
+        if list(renamed.values()).count(other) > 1:
+            raise UserError(f"{name} is not the only one to become {other}; mend --map")
     pairs = {name: other for name, other in renamed.items() if other in held[1]}
     alone = [sorted(held[0] - set(pairs)), sorted(held[1] - set(pairs.values()))]
     if not pairs:
@@ -152,6 +179,13 @@ def _pair(
         for side, rest in zip(("reference", "candidate"), alone)
         if rest
     ]
+
+
+def _renamed(name: str, renaming: Callable) -> str:
+    """Returns what became of a name; the gradient of a variable goes by the variable's."""
+    prefix = "gradients/" if name.startswith("gradients/") else ""
+    stem = name[len(prefix) :]
+    return prefix + (renaming(stem) or stem)
 
 
 def _drop_other_forms(
@@ -204,7 +238,7 @@ def _near(
     if values[0] is not None and values[1] is not None:
         return tolerance.allows(*values)
     cells = reference.rows[step].get(name), candidate.rows[step].get(other)
-    return None in cells or tolerance.allows_norms(*cells)
+    return None in cells or tolerance.allows_norms(*cells, reference.forms[name].split()[0])
 
 
 def ulp_distance(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:

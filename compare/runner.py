@@ -47,7 +47,7 @@ def run(
     """
     started = time.perf_counter()
     is_line = isinstance(command, str)
-    with tempfile.TemporaryFile("w+") as stderr:
+    with tempfile.TemporaryFile("w+", errors="replace") as stderr:
         with subprocess.Popen(
             command,
             shell=is_line,
@@ -56,6 +56,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            errors="replace",
             env={**os.environ, **(environment or {})},
         ) as process:
             try:

@@ -19,7 +19,11 @@ NAME = "model.ckpt"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 SAVE_COUNTER = "save_counter"  # TensorFlow's own count of its saves, no state of the program
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-_FILE = re.compile(re.escape(NAME) + r"-\d+(?=\.(index|meta|data-\d+-of-\d+)$)")
+# What TensorFlow writes of a checkpoint, and on the way to it.
+_FILE = re.compile(r"(model\.ckpt-\d+)\.(index|meta|data-\d+-of-\d+)")
+_TEMPORARY = re.compile(
+    _FILE.pattern + r"\.(tmp|tempstate)\w+|model\.ckpt-\d+_temp|checkpoint\.tmp\w+"
+)
 
 
 def newest(run_dir: str) -> str | None:
@@ -29,17 +33,22 @@ def newest(run_dir: str) -> str | None:
 
 
 def _newest_in(folder: str) -> str | None:
-    """Returns the checkpoint that TensorFlow's state file names as the latest that is whole."""
+    """Returns the newest whole checkpoint that TensorFlow's state file names.
+
+    The file names one before all of it is written (TensorFlow 1's graph comes last).
+    """
     try:
         with open(os.path.join(folder, "checkpoint"), encoding="utf-8", errors="replace") as file:
-            match = re.search(r'^model_checkpoint_path: "(.+)"$', file.read(), re.MULTILINE)
+            text = file.read()
     except OSError:
         return None
-    if not match:
-        return None
-    path = os.path.join(folder, match.group(1))  # an absolute path takes the folder's place
-    # The folder may have been moved since.
-    return path if _exists(path) else os.path.join(folder, os.path.basename(path))
+    paths = []
+    for name in re.findall(r'^(?:all_)?model_checkpoint_paths?: "(.+)"$', text, re.MULTILINE):
+        path = os.path.join(folder, name)  # an absolute path takes the folder's place
+        # The folder may have been moved since.
+        paths.append(path if _exists(path) else os.path.join(folder, os.path.basename(path)))
+    whole = [path for path in paths if _exists(path)]
+    return max(whole, key=_step) if whole else next(iter(paths), None)
 
 
 def _exists(path: str) -> bool:
@@ -173,11 +182,11 @@ def tidy(folder: str, kept: Iterable[str]) -> None:
         list before it removes the files, so a kill between the two leaves files that nobody knows.
     """
     names = {os.path.basename(path) for path in kept}
+    is_known = bool(names) or not os.path.exists(os.path.join(folder, "checkpoint"))
     for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        match = _FILE.match(name)
-        if name.startswith((NAME + "-", "checkpoint.tmp")) and not (
-            match and match.group() in names
-        ):
+        match = _FILE.fullmatch(name)
+        is_orphan = is_known and match and match.group(1) not in names
+        if is_orphan or _TEMPORARY.fullmatch(name):
             files.remove(os.path.join(folder, name))
 
 
@@ -207,5 +216,5 @@ def restoring(path: str, *error_classes: type[Exception]) -> Iterator[None]:
     ) + error_classes as error:
         raise UserError(
             f"could not restore {path}: {files.cause(error)}; expected a whole checkpoint; "
-            "restore another, or begin the run afresh with --restart"
+            "restore another in another --run_dir, or begin this run afresh with --restart"
         )

@@ -53,10 +53,13 @@ def replacing_folder(path: str, *error_classes: type[Exception]) -> Iterator[str
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_temporaries(folder: str) -> None:
-    """Removes what `replacing` could not when its process was killed."""
-    for path in glob.glob(os.path.join(glob.escape(folder), "*" + _TEMPORARY + "*")):
-        remove(path)
+def remove_temporaries(path: str) -> None:
+    """Removes what a process that was killed has left on the way to the file or folder `path`."""
+    for temporary in glob.glob(glob.escape(os.path.abspath(path)) + _TEMPORARY + "?" * 8):
+        before = os.path.join(temporary, "before")
+        if os.path.lexists(before) and not os.path.lexists(path):
+            os.rename(before, path)  # it was killed between taking the old away and giving the new
+        remove(temporary)
 
 
 def remove(path: str) -> None:

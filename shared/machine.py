@@ -63,8 +63,8 @@ def _check_precision(precision: str, has_gpu: bool, tensorflow: str) -> None:
         lacking = "a processor, not a GPU (--device=cpu)"
     elif tuple(map(int, tensorflow.split(".")[:2])) < (2, 12):
         lacking = f"TensorFlow 2.12 or later, not {tensorflow}"
-    elif os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
-        lacking = "oneDNN, which TF_ENABLE_ONEDNN_OPTS=0 switches off"
+    elif os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() in ("0", "false"):
+        lacking = "oneDNN, which TF_ENABLE_ONEDNN_OPTS switches off"
     elif not {"amx_bf16", "avx512_bf16"} & set(_cpu_info("flags").split()):
         lacking = f"a processor with AMX or AVX512-BF16, not {_cpu_name()}"
     else:

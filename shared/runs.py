@@ -33,6 +33,7 @@ class Run:
     result : dict, what result.json holds.
     is_complete : bool, whether an earlier run in --run_dir has done all that is asked for.
     checkpoint : str, the checkpoint to go on from, of either style; None to begin afresh.
+    is_restored : bool, whether that is --restore's, which lies outside the run.
     signals : console.Signals, a context; while it is entered, `stop_if_asked` heeds them.
     """
 
@@ -67,7 +68,7 @@ class Run:
         }
         self.result["flags"]["validation_size"] = len(data.validation)
         self._before = self._lock = self.checkpoint = None
-        self.is_complete = False
+        self.is_complete = self.is_restored = False
         if os.path.isdir(self.directory):
             self._take_lock()
         try:
@@ -85,7 +86,7 @@ class Run:
         if before:
             self._check_same(before)
             self.checkpoint = checkpoints.newest(self.directory)
-            if before["step"] and not self.checkpoint:
+            if before["step"] and not self.checkpoint and not values.restore:
                 raise UserError(
                     f"no checkpoint in {self.directory}, expected that of step {before['step']}; "
                     "--restart begins afresh"
@@ -99,6 +100,7 @@ class Run:
                         "to trace; --restart it, or name another --run_dir"
                     )
         if values.restore and not self.checkpoint:
+            self.is_restored = True
             self.checkpoint = checkpoints.find(values.restore)
             self._before = self._read_beside(self.checkpoint)
 
@@ -239,7 +241,7 @@ class Run:
         except OSError as error:
             raise UserError(
                 f"{error.filename}: {error.strerror or error}; expected a folder that can be made "
-                "and written, name another with --run_dir, --log_dir or --trace_file"
+                "and written, name another with --run_dir, --log_dir, --trace_file or --export_dir"
             )
         self.result.update(
             device=device,
@@ -263,13 +265,15 @@ class Run:
         os.makedirs(self.directory, exist_ok=True)
         if self._lock is None:
             self._take_lock()
-        files.remove_temporaries(self.directory)
+        result = os.path.join(self.directory, "result.json")
+        for path in filter(None, [result, values.trace_file, values.export_dir]):
+            files.remove_temporaries(path)
         if self._values.restart:
             for folder in ("checkpoints", "tensorboard"):
                 if os.path.lexists(os.path.join(self.directory, folder)):
                     shutil.rmtree(os.path.join(self.directory, folder))
             if self._is_run():  # or a start that fails would leave it as complete
-                os.unlink(os.path.join(self.directory, "result.json"))
+                os.unlink(result)
 
     def _say_where_from(self, step: int) -> None:
         own = os.path.abspath(self.checkpoint).startswith(os.path.abspath(self.directory) + os.sep)

@@ -55,9 +55,9 @@ class Trace:
             TensorFlow 2 copy a variable before it updates it.
         """
         self.path = path or os.environ.get("TWINS_TRACE_FILE", "")
-        self._every = every or int(os.environ.get("TWINS_TRACE_EVERY") or 1)
+        self._every = every or next(iter(_steps("TWINS_TRACE_EVERY", least=1)), 1)
         if values_at is None:
-            values_at = steps(os.environ.get("TWINS_TRACE_VALUES_AT", ""))
+            values_at = _steps("TWINS_TRACE_VALUES_AT", least=0)
         self._values_at = frozenset([*values_at, last_step])
         self._rows = {}  # step: (loss or None, {name: (digest, norm, size)})
         self._forms = {}  # name: dtype and shape, such as "float32 [784, 10]"
@@ -72,7 +72,7 @@ class Trace:
 
     def _keep(self, before: Recording, first_step: int) -> None:
         for step in before.steps:
-            if step < first_step:
+            if step <= first_step:
                 self._rows[step] = (before.losses.get(step), before.rows[step])
         self._forms = dict(before.forms)
         self._values = {key: value for key, value in before.values.items() if key[0] < first_step}
@@ -118,6 +118,8 @@ class Trace:
             self._values.update(((int(step), name), _storable(a)) for name, a in arrays.items())
         elif not self._knows_last_step:
             self._last = int(step), arrays
+        if loss is None and step in self._rows:  # where a run goes on, its loss was known before
+            loss = self._rows[step][0]
         self._rows[int(step)] = (None if loss is None else float(loss), row)
         self._is_saved = False
 
@@ -253,17 +255,24 @@ def norm(array: np.ndarray) -> float:
     # In slices, whose sums are added as float64: one sum of millions of float32 squares rounds.
     slices = (flat[start : start + 16384] for start in range(0, flat.size, 16384))
     with np.errstate(all="ignore"):  # what is not finite may be just what is looked for
-        return float(np.sqrt(sum(float(np.dot(part, part)) for part in slices)))
+        return float(np.sqrt(sum(map(_square, slices))))
 
 
-def steps(text: str) -> list[int]:
-    """Returns the steps of a list such as "0,100".
+def _square(part: np.ndarray) -> float:
+    square = float(np.dot(part, part))
+    if 1e-30 < square < np.inf:
+        return square
+    part = part.astype(np.float64)  # squares that float32 has no room for
+    return float(np.dot(part, part))
 
-    Raises
-    ------
-    ValueError : it is none.
-    """
-    return [int(part) for part in text.split(",") if part.strip()]
+
+def _steps(variable: str, least: int) -> list[int]:
+    """Returns the numbers that a variable of the environment lists, such as "0,100"."""
+    text = os.environ.get(variable, "")
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) >= least for part in parts):
+        raise UserError(f"{variable}={text}: expected steps such as 1,100, none below {least}")
+    return [int(part) for part in parts]
 
 
 def _name(name: str) -> str:

@@ -90,6 +90,8 @@ def test_restore(run, tmp_path, trained, first, second):
     assert state(tmp_path / "adam", kinds[1]) == state(tmp_path / prefix.name, kinds[1]) == whole
     assert before == {path: path.stat().st_mtime_ns for path in source.rglob("*")}
 
+    # Killed before its first save, or never to save: it has one of its own from the start.
+    assert (tmp_path / "adam" / "checkpoints" / kinds[1] / "model.ckpt-5.index").exists()
     # Once it has a checkpoint of its own, the same command goes on from that.
     again = train(run, second, *ADAM, "--max_steps=12", f"--restore={source}", "--run_dir=adam")
     assert again.stdout.startswith("going on from step 9 in adam\n")
@@ -196,8 +198,16 @@ def test_newest_of_both_kinds(tmp_path):
         folder.mkdir(parents=True)
         (folder / "checkpoint").write_text(
             f'model_checkpoint_path: "/moved/model.ckpt-{step}"\n'
-            'all_model_checkpoint_paths: "/moved/model.ckpt-1"\n'
+            f'all_model_checkpoint_paths: "/moved/model.ckpt-{step - 1}"\n'
+            f'all_model_checkpoint_paths: "/moved/model.ckpt-{step}"\n'
         )
+        for number in (step - 1, step):
+            (folder / f"model.ckpt-{number}.index").touch()
+    assert checkpoints.newest(str(tmp_path)) == f"{tmp_path}/checkpoints/tf2/model.ckpt-1000"
+    # A save that failed after the state file named its checkpoint.
+    (folder / "model.ckpt-1000.index").unlink()
+    assert checkpoints.newest(str(tmp_path)) == f"{tmp_path}/checkpoints/tf2/model.ckpt-999"
+    (folder / "model.ckpt-999.index").unlink()
     assert checkpoints.newest(str(tmp_path)) == f"{tmp_path}/checkpoints/tf2/model.ckpt-1000"
 
 
@@ -222,7 +232,7 @@ def test_matching_names_all_that_has_no_counterpart(held, wanted):
 
 def test_what_a_killed_process_leaves_is_removed(tmp_path):
     kept = ["model.ckpt-5.index", "model.ckpt-5.data-00000-of-00001", "model.ckpt-5.meta"]
-    foreign = ["notes.txt", "model.txt", "checkpoint"]
+    foreign = ["notes.txt", "model.txt", "checkpoint", "model.ckpt-3.bak", "model.ckpt-5.index.bak"]
     left = [
         "model.ckpt-1.index",
         "model.ckpt-50.index",
@@ -237,6 +247,11 @@ def test_what_a_killed_process_leaves_is_removed(tmp_path):
     checkpoints.tidy(str(tmp_path), [f"{tmp_path}/model.ckpt-5", f"{tmp_path}/model.ckpt-4"])
     assert sorted(os.listdir(tmp_path)) == sorted(kept + foreign)
     checkpoints.tidy(str(tmp_path / "nowhere"), [])
+    checkpoints.tidy(str(tmp_path), [])  # a state file that TensorFlow makes nothing of
+    assert sorted(os.listdir(tmp_path)) == sorted(kept + foreign)
+    (tmp_path / "checkpoint").unlink()  # killed before it was ever written
+    checkpoints.tidy(str(tmp_path), [])
+    assert sorted(os.listdir(tmp_path)) == sorted(set(foreign) - {"checkpoint"})
 
 
 def convert(run, *arguments, **options):

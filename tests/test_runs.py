@@ -138,6 +138,28 @@ def test_checkpoint_newer_than_the_result(complete):
     assert json.loads((complete / "result.json").read_text())["step"] == 25
 
 
+def test_restored_run_that_died_before_its_first_checkpoint(complete, tmp_path):
+    for _ in range(2):
+        run = open_run(f"--run_dir={tmp_path / 'new'}", f"--restore={complete}", "--max_steps=30")
+        assert run.is_restored and run.checkpoint.endswith("model.ckpt-20")
+        run.begin(20, "a machine")
+        run.release()
+
+
+def test_leftovers_are_removed_and_nothing_else(complete):
+    export = complete / "export"
+    names = ["result.json.tmp-abcd1234", "t.npz.tmp-abcd1234", "mine.tmp-abcd1234", "mine.tmp-x"]
+    for name in names:
+        (complete / name).touch()
+    lost = complete / "export.tmp-abcd1234" / "before"  # killed between taking away and giving
+    lost.mkdir(parents=True)
+    (lost / "saved_model.pb").touch()
+    flags = ["--max_steps=30", f"--trace_file={complete / 't.npz'}", f"--export_dir={export}"]
+    open_run(f"--run_dir={complete}", *flags).begin(20, "a machine")
+    assert sorted(path.name for path in complete.glob("*.tmp-*")) == sorted(names[2:])
+    assert (export / "saved_model.pb").exists()
+
+
 def test_run_without_its_checkpoint(complete):
     shutil.rmtree(complete / "checkpoints")
     with pytest.raises(UserError, match="no checkpoint in .*, expected that of step 20; --restart"):

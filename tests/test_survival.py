@@ -10,6 +10,9 @@ import time
 import pytest
 from conftest import STYLES, bits, script, tensors
 
+from compare import parting
+from shared import trace
+
 KILLS = 25
 TEMPORARY = re.compile(r"tempstate|_temp|\.meta\.tmp|checkpoint\.tmp|\.tmp-")
 
@@ -62,7 +65,12 @@ def test_killed_at_any_moment(run, tmp_path, environment, style):
     assert len(files) == 1 + 5 * (3 if style == "tf1_style" else 2)
 
     unbroken = ["--save_every=0", "--eval_every=0", "--run_dir=unbroken", f"--max_steps={last}"]
-    run(script(style, "mnist_deep"), flags[0], *unbroken)
+    run(script(style, "mnist_deep"), flags[0], *unbroken, "--trace_file=unbroken/trace.npz")
+    traces = [trace.load(str(tmp_path / name / "trace.npz")) for name in ("run", "unbroken")]
+    assert traces[0].steps == traces[1].steps == list(range(last + 1))
+    assert traces[0].losses == traces[1].losses
+    same = parting.compare(*traces, lambda name: None, parting.Tolerance())
+    assert same.is_same
     ends = [tensors(tmp_path / name) for name in ("run", "unbroken")]
     assert len(ends[0]) == 27
     assert {k: bits(v) for k, v in ends[0].items()} == {k: bits(v) for k, v in ends[1].items()}

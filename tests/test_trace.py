@@ -39,6 +39,8 @@ def test_norm_of_millions_is_not_rounded_away():
     assert trace.norm(array) == pytest.approx(3e6**0.5 * float(np.float32(0.1)), rel=1e-6)
     assert trace.norm(np.array([3, 4])) == 5.0
     assert np.isnan(trace.norm(np.array([1, np.nan], np.float32)))
+    for size in (1e-30, 1e25):  # whose squares float32 has no room for
+        assert trace.norm(np.full(4, size, np.float32)) == pytest.approx(2 * size)
 
 
 def record(path, steps, **settings):
@@ -126,6 +128,13 @@ def test_settings_of_the_environment(tmp_path, monkeypatch):
     assert recording.steps == [0, 1, 4, 8] and {step for step, _ in recording.values} == {1, 8}
 
 
+@pytest.mark.parametrize("text", ["0", "x", "-1", "1.5"])
+def test_settings_that_are_none(tmp_path, monkeypatch, text):
+    monkeypatch.setenv("TWINS_TRACE_EVERY", text)
+    with pytest.raises(UserError, match=f"TWINS_TRACE_EVERY={text}: expected steps such as 1,100"):
+        Trace(str(tmp_path / "t.npz"))
+
+
 def test_whole_or_not_at_all(tmp_path, monkeypatch):
     record(tmp_path / "t.npz", range(3))
 
@@ -142,7 +151,10 @@ def test_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_run_that_goes_on_keeps_what_came_before(tmp_path):
     record(tmp_path / "t.npz", range(6), values_at=[2, 5])
-    record(tmp_path / "t.npz", range(4, 9), first_step=4)
+    recorder = Trace(str(tmp_path / "t.npz"), first_step=4)
+    recorder.record(4, None, {"w": np.full((2, 3), 4, np.float32)})  # its loss is known from before
+    recorder.save()
+    record(tmp_path / "t.npz", range(5, 9), first_step=4)
     record(tmp_path / "whole.npz", range(9), values_at=[2])
     recordings = [trace.load(str(tmp_path / name)) for name in ("t.npz", "whole.npz")]
     assert recordings[0].rows == recordings[1].rows

@@ -93,6 +93,8 @@ def evaluate(trainer, examples, run):
 def train(trainer, values, data, run, first_step):
     """Runs the steps that are left; returns how many there were, and the seconds they took."""
     checkpoints = Checkpoints(run.checkpoints, trainer)
+    if run.is_restored:  # so that this run has one of its own to go on from
+        checkpoints.save(first_step)
     keep_prob = values.keep_prob if "keep_prob" in values else 1.0
     started = time.perf_counter()
 
@@ -124,8 +126,8 @@ def train(trainer, values, data, run, first_step):
             if due or run.signals.received:
                 # So that no weights are saved whose loss is not finite.
                 run.check_loss(done, trainer.evaluate(images, labels)[0])
+                trace.save()  # before the checkpoint: a run that goes on keeps what it needs of it
                 checkpoints.save(done)
-                trace.save()
                 run.save(step=done)
                 run.stop_if_asked()
     return values.max_steps - first_step, time.perf_counter() - started
