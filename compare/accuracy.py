@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from compare import parting, runner
+from compare.runner import STYLES
 from shared import datasets, files, runs, trace
 from shared.console import UserError
 
-STYLES = ("tf1_style", "tf2_style")
 SCRIPTS = ("mnist_softmax", "mnist_deep")
 HANDED_ON = ("data_dir", "seed", "device", "threads")
 

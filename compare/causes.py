@@ -49,6 +49,7 @@ SOME = (
     "Of {all} weights only these differ: {some}. So it is what happens to them alone: their "
     "gradients, a decay or a clip, the inputs that they are multiplied by."
 )
+MOST_FACTORS = 4
 FACTOR = "The candidate's update of {name} is {factor:.4g} times the reference's{inverse}."
 OTHER = (
     "The loss is the same and the update is not: the gradients (clipped, stopped, or of another "
@@ -191,7 +192,7 @@ def _factors(
         )
         for name, factor in factors.items()
         if abs(factor - 1) > 1e-3
-    ]
+    ][:MOST_FACTORS]
 
 
 def _step_of(recording: Recording, name: str, verdict: Verdict) -> np.ndarray | None:

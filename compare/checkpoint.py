@@ -34,6 +34,9 @@ ATTRIBUTES = {
     "RMSProp_1": "moments",
 }
 
+# What tf.train.Checkpoint, of which the objects are made, has for itself.
+RESERVED = ("root", "self", "save_counter", "read", "restore", "save", "write")
+
 
 @dataclass
 class Tensor:
@@ -89,7 +92,11 @@ def _show(path: str, reader, held: list[Tensor]) -> None:
     every = {tensor.name for tensor in held}
     roles = {tensor.name: names.role(tensor.name, every) for tensor in held}
     is_tf2 = any(tensor.key != tensor.name for tensor in held)
-    counts = [tensor.key for tensor in held if roles[tensor.name] == "step" and not tensor.shape]
+    counts = [
+        tensor.key
+        for tensor in held
+        if roles[tensor.name] == "step" and not tensor.shape and tensor.dtype.startswith("int")
+    ]
     step = f", step {int(reader.get_tensor(counts[0]))}" if counts else ""
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
     kind = "tf.train.Checkpoint, TensorFlow 2" if is_tf2 else "tf.train.Saver, TensorFlow 1"
@@ -117,12 +124,15 @@ def _convert(tf, reader, held: list[Tensor], path: str, arguments: argparse.Name
     _check_targets(list(new_names.values()), arguments.to)
     with checkpoints.restoring(path, tf.errors.OpError):
         values = {new_names[tensor.name]: reader.get_tensor(tensor.key) for tensor in kept}
-    write = _write_tf1 if arguments.to == "tf1" else _write_tf2
     folder, prefix = os.path.split(os.path.abspath(target))
     with files.writing(target, tf.errors.OpError):
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            write(tf, os.path.join(temporary, prefix), values, {v: k for k, v in new_names.items()})
+            if arguments.to == "tf1":
+                _write_tf1(tf, os.path.join(temporary, prefix), values)
+            else:
+                old_names = {new: old for old, new in new_names.items()}
+                _write_tf2(tf, os.path.join(temporary, prefix), values, old_names)
             # The index last: without it, nobody takes the rest for a checkpoint.
             for name in sorted(os.listdir(temporary), key=lambda name: name.endswith(".index")):
                 if name.startswith(prefix):
@@ -186,14 +196,16 @@ def _check_targets(targets: list[str], kind: str) -> None:
                 f"two tensors would be called {target}; give each a name of its own in --map"
             )
         parents = [target[:end] for end, letter in enumerate(target) if letter == "/"]
-        if kind == "tf2" and (set(parents) & set(targets) or "" in target.split("/")):
+        parts = target.split("/")
+        is_odd = any(not part or part in RESERVED or part.startswith("__") for part in parts)
+        if kind == "tf2" and (set(parents) & set(targets) or is_odd):
             raise UserError(
-                f"{target} is no path: expected attributes joined by /, none of them a variable's; "
-                "name it otherwise in --map"
+                f"{target} is no path: expected attributes joined by /, none of them a variable's "
+                f"nor one of {', '.join(RESERVED)}; name it otherwise in --map"
             )
 
 
-def _write_tf1(tf, prefix: str, values: dict, old_names: dict[str, str]) -> None:
+def _write_tf1(tf, prefix: str, values: dict) -> None:
     """Writes what tf.train.Saver writes, the graph (.meta) apart."""
     tensors = [tf.constant(value) for value in values.values()]
     tf.raw_ops.SaveV2(
@@ -205,7 +217,7 @@ def _write_tf1(tf, prefix: str, values: dict, old_names: dict[str, str]) -> None
 
 
 def _write_tf2(tf, prefix: str, values: dict, old_names: dict[str, str]) -> None:
-    """Writes what tf.train.Checkpoint writes for objects with these paths."""
+    """Writes what tf.train.Checkpoint writes for objects with these paths; variables keep names."""
     tree = {}
     for path, value in values.items():
         *parents, last = map(_attribute, path.split("/"))

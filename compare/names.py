@@ -53,7 +53,7 @@ class Renaming:
                 old, new = fields
                 pattern = re.compile(old)
                 re.fullmatch(f"(?:{old})|", "").expand(new)  # raises for a group that is not there
-            except (ValueError, LookupError, re.error) as error:
+            except (ValueError, LookupError, OverflowError, re.error) as error:
                 raise UserError(
                     f"{path}:{number}: {error}; expected an old name, which may be a regular "
                     f"expression, and a new one, got {line.strip()!r}"

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from compare import causes, names, parting, runner
+from compare.runner import STYLES
 from shared import files, runs, trace
 from shared.console import UserError
 
 HANDS_ON_FLAGS = True  # those it does not know, to both scripts
 MOST_ROWS = 15  # in the table of what differs
-STYLES = ("tf1_style", "tf2_style")
 
 
 @dataclass
@@ -265,7 +265,7 @@ def _print(console: Console, report: dict) -> None:
     if unseen:
         console.print(
             f"without values at step {part['step']}: {', '.join(unseen)}; record them with "
-            f"--trace_values_at={part['step']}",
+            f"--trace_values_at={part['step']}, or Trace(values_at=[{part['step']}])",
             soft_wrap=True,
         )
     for cause in report["causes"]:

@@ -10,8 +10,14 @@ from shared.console import UserError
 from shared.trace import Recording
 
 IDENTICAL = "bit-identical"
-# What a unit in the last place can be of a number, at most.
-LAST_PLACE = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+# What a unit in the last place can be of a number, at most, and where it no longer shrinks with the
+# number. Of whole numbers it is 1.
+LAST_PLACE = {
+    "float64": (2.0**-52, 2.0**-1074),
+    "float32": (2.0**-23, 2.0**-149),
+    "float16": (2.0**-10, 2.0**-24),
+    "bfloat16": (2.0**-7, 2.0**-133),
+}
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,12 @@ class Tolerance:
             return True
         if size != other_size or not self:
             return False
-        # 1e-6 is what a norm may be rounded by.
-        relative = self.rtol + self.ulp * LAST_PLACE.get(dtype, LAST_PLACE["float32"]) + 1e-6
+        place, least = LAST_PLACE.get(dtype, (0.0, 1.0))
+        relative = self.rtol + self.ulp * place + 1e-6  # which is what a norm may be rounded by
+        absolute = (self.atol + self.ulp * least) * size**0.5
         if not np.isfinite([norm, other_norm]).all():
             return str(norm) == str(other_norm)
-        return abs(norm - other_norm) <= self.atol * size**0.5 + relative * norm
+        return abs(norm - other_norm) <= absolute + relative * norm
 
 
 @dataclass
@@ -221,8 +228,9 @@ def _losses(
 
 def as_recorded(loss: float) -> np.ndarray:
     """Returns a loss as float32, if it may have been one, for its distance in the last place."""
-    single = np.float32(loss)
-    return np.asarray(single if single == loss else np.float64(loss))
+    with np.errstate(over="ignore"):
+        single = np.float32(loss)
+    return np.asarray(single if float(single) == loss else np.float64(loss))
 
 
 def _near(
@@ -250,7 +258,8 @@ def ulp_distance(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:
         reference, candidate = reference.astype(np.float64), candidate.astype(np.float64)
     if reference.dtype.kind == "f":
         reference, candidate = _ordered(reference), _ordered(candidate)
-    a, b = reference.astype(np.int64), candidate.astype(np.int64)
+    wide = np.uint64 if reference.dtype == np.uint64 else np.int64
+    a, b = reference.astype(wide), candidate.astype(wide)
     with np.errstate(over="ignore"):  # as uint64 the difference wraps round to the right one
         return np.maximum(a, b).astype(np.uint64) - np.minimum(a, b).astype(np.uint64)
 

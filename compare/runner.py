@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
+STYLES = ("tf1_style", "tf2_style")
 
 _STEP = re.compile(r"step (\d+)\b")
 

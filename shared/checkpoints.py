@@ -98,7 +98,10 @@ def tensors(reader, object_graph_class) -> dict[str, str]:
     keys = reader.get_variable_to_shape_map()
     if OBJECT_GRAPH not in keys:
         return {key: key for key in keys}
-    graph = object_graph_class.FromString(reader.get_tensor(OBJECT_GRAPH))
+    try:
+        graph = object_graph_class.FromString(reader.get_tensor(OBJECT_GRAPH))
+    except Exception as error:  # noqa: BLE001 (protobuf's own, and what it makes of other types)
+        raise ValueError(f"its graph of objects is damaged ({error})")
     attributes = [attribute for node in graph.nodes for attribute in node.attributes]
     count = Counter(attribute.full_name for attribute in attributes)
     # A name that is nobody's, or that several variables share, tells less than the path.

@@ -205,7 +205,10 @@ def _define_outputs(values: flags.FlagValues) -> None:
     )
     flags.register_validator(
         "trace_values_at",
-        lambda steps: all(step.strip().isdecimal() for step in steps or ()),
+        lambda steps: all(
+            step.strip().isdecimal() and len(step) < 19  # so that int64 holds it
+            for step in steps or ()
+        ),
         "expected steps such as 0,100",
         flag_values=values,
     )

@@ -16,7 +16,7 @@ import time
 import numpy as np
 from absl.flags import FlagValues
 
-from shared import checkpoints, files, flags, machine
+from shared import checkpoints, files, flags, machine, trace
 from shared.console import Signals, StopRun, UserError
 from shared.datasets import Dataset
 from shared.trace import Trace
@@ -137,12 +137,29 @@ class Run:
                 )
 
     def _check_outputs(self) -> None:
-        if os.path.isdir(self._values.trace_file):
+        """Refuses to write over what is not a run's, before anything is trained."""
+        path = self._values.trace_file
+        if os.path.isdir(path):
             raise UserError(
-                f"--trace_file={self._values.trace_file}: a folder, expected the path of a file, "
-                "such as trace.npz in it"
+                f"--trace_file={path}: a folder, expected the path of a file, such as trace.npz in "
+                "it"
             )
+        if path and os.path.exists(path):
+            trace.load(path)
         folder = self._values.export_dir
+        if not folder:
+            return
+        directory = os.path.realpath(self.directory or "runs")
+        own = [directory, os.path.realpath(self._values.log_dir or directory)]
+        own += [os.path.join(directory, name) for name in ("checkpoints", "tensorboard")]
+        inside = os.path.realpath(folder) + os.sep
+        if any((path + os.sep).startswith(inside) for path in own) or inside.startswith(
+            tuple(path + os.sep for path in own[2:])
+        ):
+            raise UserError(
+                f"--export_dir={folder}: there lies the run itself; name a folder of its own, such "
+                f"as {os.path.join(self.directory or 'runs', 'export')}"
+            )
         if not os.path.lexists(folder) or os.path.exists(os.path.join(folder, "saved_model.pb")):
             return
         if not os.path.isdir(folder) or os.listdir(folder):
@@ -206,6 +223,8 @@ class Run:
         return [f"--{name} {was}, not {now}" for name, was, now in pairs if was != now]
 
     def _check_step(self, step: int, source: str) -> None:
+        if step < 0:
+            raise UserError(f"{source} is at step {step}, expected one of at least 0; take another")
         if step > self._values.max_steps:
             raise UserError(
                 f"{source} is at step {step}, past --max_steps={self._values.max_steps}; ask for "
@@ -310,7 +329,7 @@ class Run:
             self.save(status=DIVERGED)
             step_saved = self.result["step"]
             saved = (
-                f"the checkpoint of step {step_saved} is good" if step_saved else "none is saved"
+                f"the last checkpoint is of step {step_saved}" if step_saved else "none is saved"
             )
             raise StopRun(
                 f"the loss is {loss:g} at step {step}; try a --learning_rate below "

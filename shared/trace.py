@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import zipfile
 from typing import Iterable, Mapping
 
 import numpy as np
@@ -157,8 +156,11 @@ class Trace:
         }
         for name in ("recorded", "digests", "norms"):
             arrays[name] = arrays[name].reshape(shape)
-        for (step, name), value in self._values.items():
-            arrays[f"values/{step}/{name}"] = value
+        # By number: np.load makes one of the names x and x.npy.
+        for number, ((step, name), value) in enumerate(self._values.items()):
+            arrays[f"value_{number}"] = value
+        arrays["value_steps"] = np.array([step for step, _ in self._values], np.int64)
+        arrays["value_names"] = np.array([name for _, name in self._values], str)
         return arrays
 
     def __enter__(self):
@@ -199,11 +201,8 @@ class Recording:
                 for name, size, is_recorded, digest, norm in zip(names, sizes, *row)
                 if is_recorded
             }
-        self.values = {}
-        for key in arrays:
-            if key.startswith("values/"):
-                _, step, name = key.split("/", 2)
-                self.values[int(step), name] = arrays[key]
+        places = zip(arrays["value_steps"].tolist(), arrays["value_names"].tolist())
+        self.values = {place: arrays[f"value_{number}"] for number, place in enumerate(places)}
 
 
 def load(path: str) -> Recording:
@@ -221,7 +220,9 @@ def load(path: str) -> Recording:
                     "it again"
                 )
             return Recording({key: arrays[key] for key in arrays.files})
-    except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a damaged archive raises a dozen kinds)
         reason = getattr(error, "strerror", None) or "not a trace, or a damaged one"
         raise UserError(f"{path}: {reason}; expected the .npz that shared.trace.Trace writes")
 

@@ -154,7 +154,7 @@ def write_tensors(prefix, values):
 
     with quiet_import():
         import tensorflow as tf
-    checkpoint._write_tf1(tf, str(prefix), values, {})
+    checkpoint._write_tf1(tf, str(prefix), values)
 
 
 def test_second_run_in_a_folder_is_told(run, tmp_path):
@@ -416,6 +416,9 @@ def test_strangers_state_crosses_with_its_slots(run, tmp_path):
     [
         ("w x\nb x", "two tensors would be called x"),
         ("w x\nb x/y", "x/y is no path"),
+        ("w write\nb y", "write is no path"),
+        ("w __class__/x\nb y", "__class__/x is no path"),
+        ("w root/x\nb y", "root/x is no path"),
         ("w x//y\nb y", "x//y is no path"),
         ("other name", "nothing would become of b, w"),
     ],

@@ -74,9 +74,9 @@ def test_same_accuracy_of_the_softmax(run, run115, tmp_path, mnist_dir):
 
 @pytest.mark.accuracy
 def test_same_accuracy_of_the_cnn(run115, tmp_path, mnist_dir):
-    """All 20,000 steps, half an hour. It was 0.9912, and 0.9923 on 2.21 (see README.md)."""
+    """All 20,000 steps, 20 minutes. It was 0.9912, and 0.9920 on 2.21 (see README.md)."""
     run115("mnist_deep", f"--data_dir={mnist_dir}", "--nolog", "--run_dir=old")
-    assert abs(accuracy(tmp_path / "old") - 0.9923) <= 0.002
+    assert abs(accuracy(tmp_path / "old") - 0.9920) <= 0.002
 
 
 def test_its_checkpoint_goes_on(run, run115, tmp_path):

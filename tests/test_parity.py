@@ -41,6 +41,24 @@ def test_distance_in_the_last_place_at_the_ends():
     wide = np.array(np.finfo(np.float64).max)
     assert parting.ulp_distance(wide, -wide) == 2 * int(wide.view(np.int64)) + 1
     assert parting.ulp_distance(np.array([3]), np.array([-4])) == 7
+    assert parting.ulp_distance(np.array([2**64 - 1], np.uint64), np.array([0], np.uint64)) > 2**63
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.1, 0.1 + 1e-12), (1e-50, 2e-50), (1e300, 1e301)])
+def test_losses_of_float64_are_compared_as_such(a, b):
+    assert not parting.Tolerance().allows(parting.as_recorded(a), parting.as_recorded(b))
+    single = float(np.float32(0.1))
+    assert parting.as_recorded(single).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32", "float16", "float64"])
+def test_norms_allow_a_unit_in_the_last_place(dtype):
+    """Of whole numbers, and of the smallest there are."""
+    a = np.array([0, 1] if dtype == "int64" else [0, np.finfo(dtype).smallest_subnormal], dtype)
+    b = np.array([1, 2], dtype) if dtype == "int64" else np.nextafter(a, np.array(1, dtype))
+    tolerance = parting.Tolerance(ulp=1)
+    assert tolerance.allows(a, b)
+    assert tolerance.allows_norms((1, norm(a), 2), (2, norm(b), 2), dtype)
 
 
 @given(st.lists(ANY, min_size=1, max_size=9), st.data())

@@ -146,6 +146,26 @@ def test_restored_run_that_died_before_its_first_checkpoint(complete, tmp_path):
         run.release()
 
 
+@pytest.mark.parametrize("place", ["", "..", "checkpoints", "checkpoints/tf1", "tensorboard", "."])
+def test_export_does_not_replace_the_run(complete, place):
+    with pytest.raises(UserError, match="there lies the run itself; name a folder of its own"):
+        open_run(f"--run_dir={complete}", f"--export_dir={complete / place}")
+    open_run(f"--run_dir={complete}", f"--export_dir={complete / 'export'}")
+
+
+def test_trace_does_not_replace_what_is_none(complete, tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    before = (complete / "result.json").read_text()
+    with pytest.raises(UserError, match="notes: not a trace, or a damaged one"):
+        open_run(f"--run_dir={complete}", "--max_steps=30", f"--trace_file={tmp_path / 'notes'}")
+    assert (complete / "result.json").read_text() == before
+
+
+def test_checkpoint_before_the_first_step(complete):
+    with pytest.raises(UserError, match="is at step -2, expected one of at least 0"):
+        open_run(f"--run_dir={complete}", "--max_steps=30").begin(-2, "a machine")
+
+
 def test_leftovers_are_removed_and_nothing_else(complete):
     export = complete / "export"
     names = ["result.json.tmp-abcd1234", "t.npz.tmp-abcd1234", "mine.tmp-abcd1234", "mine.tmp-x"]
@@ -197,7 +217,7 @@ def test_lost_run_names_the_checkpoint_that_is_good(complete):
     run = open_run(f"--run_dir={complete}", "--max_steps=30")
     run.begin(20, "a machine")
     with pytest.raises(
-        StopRun, match=r"loss is inf at step 25; .* \(the checkpoint of step 20"
+        StopRun, match=r"loss is inf at step 25; .* \(the last checkpoint is of step 20"
     ) as e:
         run.check_loss(25, float("inf"))
     assert e.value.exit_code == 3

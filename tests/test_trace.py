@@ -162,6 +162,28 @@ def test_run_that_goes_on_keeps_what_came_before(tmp_path):
     assert set(recordings[0].values) == {(2, "w"), (8, "w")}
 
 
+def test_names_that_look_like_files(tmp_path):
+    recorder = Trace(str(tmp_path / "t.npz"), values_at=[0])
+    recorder.record(0, None, {"x": np.zeros(1), "x.npy": np.ones(1), "steps": np.ones(2)})
+    recorder.save()
+    values = trace.load(str(tmp_path / "t.npz")).values
+    assert values[0, "x"] == 0 and values[0, "x.npy"] == 1 and len(values[0, "steps"]) == 2
+
+
+@given(st.data())
+def test_damaged_files_end_in_one_line(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damaged") / "t.npz"
+    record(path, range(3), values_at=[1])
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        trace.load(str(path))
+    except UserError as error:
+        assert "expected" in str(error)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no zip"])
 def test_files_that_are_no_traces(tmp_path, content):
     (tmp_path / "t.npz").write_bytes(content)
