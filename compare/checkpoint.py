@@ -1,6 +1,6 @@
 """Lists a checkpoint of TensorFlow 1 or 2, or rewrites it as one of the other.
 
-    python -m compare checkpoint show runs/mnist_deep/tf1_style/DATE-TIME
+    python -m compare checkpoint show runs/tf1_style/mnist_deep
     python -m compare checkpoint convert old/model.ckpt-500 new/model.ckpt-500 --to=tf2 --map=names
 
 A Saver's checkpoint (TensorFlow 1) holds tensors by names of variables, a tf.train.Checkpoint's

@@ -68,7 +68,7 @@ def main(arguments: argparse.Namespace, flags: list[str]) -> int:
     renaming = names.Renaming(arguments.map)
     sides = _sides(arguments, flags)
     if sides[0].command:
-        folder = runs.new_directory("parity", "_".join(arguments.what) or "commands")
+        folder = runs.new_directory("runs", "parity", "_".join(arguments.what) or "commands")
         pair = [_record(console, side, folder, "trace", every=arguments.every) for side in sides]
     else:
         folder, pair = None, [trace.load(_trace_in(path)) for path in arguments.what]
@@ -135,8 +135,8 @@ def _record(
     settings = {f"TWINS_TRACE_{key.upper()}": str(value) for key, value in wanted.items()}
     command = side.command
     if side.is_twin:
-        command += f" --run_dir={shlex.quote(os.path.join(folder, f'{side.name}_{tag}'))}"
-        command += "" if last is None else f" --max_steps={last} --nolog --save_every=0"
+        command += f" --run_dir={shlex.quote(os.path.join(folder, f'{side.name}_{tag}'))} --nolog"
+        command += "" if last is None else f" --max_steps={last} --save_every=0"
     with runner.progress(console, f"{side.title} ({tag})") as on_step:
         outcome = runner.run(
             command, None, on_step, dict(settings, TWINS_TRACE_FILE=path, PYTHONPATH=_python_path())
@@ -247,18 +247,34 @@ def _report(
     return report
 
 
+def of_runs(reference: str, candidate: str) -> dict:
+    """Returns all that the traces in the folders of two runs say of each other, to the bit."""
+    sides = [Side("reference", "", reference), Side("candidate", "", candidate)]
+    pair = [trace.load(_trace_in(side.title)) for side in sides]
+    exact = parting.Tolerance()
+    verdict = parting.compare(*pair, lambda name: None, exact)
+    return _report(sides, pair, verdict, exact)
+
+
+def sentences(report: dict) -> list[str]:
+    """Returns the verdict in words, what could not be compared first."""
+    faults = [f"not comparable: {fault}" for fault in report["faults"]]
+    if "parting" not in report:
+        return [*faults, _what_agrees(report)]
+    part = report["parting"]
+    return [
+        *faults,
+        f"they part at step {part['step']}: {_what_parts(part, report['tolerance'])}",
+    ]
+
+
 def _print(console: Console, report: dict) -> None:
     """Prints the verdict; where they part also the table of distances, and what it may mean."""
-    for fault in report["faults"]:
-        console.print(f"not comparable: {fault}", soft_wrap=True)
+    for sentence in sentences(report):
+        console.print(sentence, soft_wrap=True)
     if "parting" not in report:
-        console.print(_what_agrees(report), soft_wrap=True)
         return
     part, found = report["parting"], report["distances"]
-    console.print(
-        f"they part at step {part['step']}: {_what_parts(part, report['tolerance'])}",
-        soft_wrap=True,
-    )
     if found:
         console.print(_table(found, part["step"]))
     unseen = sorted(set(part["tensors"]) - {distance["name"] for distance in found})

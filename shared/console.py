@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Iterator
 
 # Where the shell has closed one of them (>&-), Python has None in its place.
@@ -138,6 +139,7 @@ class Progress:
 
     def __init__(self, first_step: int, max_steps: int):
         self._accuracy = ""
+        self._steps, self._since = 0, None
         self._bar = None
         if sys.stderr.isatty() and sys.stdout.isatty():
             from tqdm import tqdm
@@ -156,8 +158,16 @@ class Progress:
         if not self._bar:
             print(f"step {step}, training accuracy {accuracy:g}", flush=True)
 
+    def pace(self) -> float | None:
+        """Returns the steps per second since it was last asked; the first time None."""
+        now = time.perf_counter()
+        pace = self._since and self._steps / (now - self._since)
+        self._steps, self._since = 0, now
+        return pace
+
     def step(self, loss: float) -> None:
         """Reports that one more step is done, and its loss."""
+        self._steps += 1
         if self._bar:
             # refresh=False: tqdm redraws by its own clock, ten times a second at most.
             self._bar.set_postfix(

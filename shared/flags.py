@@ -34,6 +34,7 @@ def parse(
     optimizer: str,
     learning_rate: float,
     keep_prob: float | None = None,
+    summary_every: int = 1000,
 ) -> flags.FlagValues:
     """Parses a script's command line.
 
@@ -43,6 +44,7 @@ def parse(
     doc : what --help says first.
     max_steps, batch_size, optimizer, learning_rate : the script's own defaults.
     keep_prob : likewise; None for a model without dropout, which then has no such flag.
+    summary_every : likewise; so seldom that a run takes hardly longer.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def parse(
     _define_data(values, batch_size)
     _define_training(values, max_steps, optimizer, learning_rate, keep_prob)
     _define_run(values)
-    _define_outputs(values)
+    _define_outputs(values, summary_every)
     _define_machine(values)
     _forbid_patterns(values)
     flags.DEFINE_boolean("help", False, "Show this help.", flag_values=values)
@@ -139,7 +141,7 @@ def _define_run(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "eval_every",
         100,
-        "Steps from one report of the training accuracy, on the step's batch, to the next; 0 "
+        "Steps from one report of loss and training accuracy, on the step's batch, to the next; 0 "
         "reports none.",
         0,
         flag_values=values,
@@ -155,7 +157,8 @@ def _define_run(values: flags.FlagValues) -> None:
         "run_dir",
         "",
         "Folder for all that the run leaves. If a run is there already, it goes on from its newest "
-        "checkpoint. Default: a new folder runs/SCRIPT/STYLE/DATE-TIME.",
+        "checkpoint. Default: a new folder runs/STYLE/SCRIPT, with a number behind it if that is "
+        "taken.",
         flag_values=values,
     )
     flags.DEFINE_boolean(
@@ -176,12 +179,21 @@ def _define_run(values: flags.FlagValues) -> None:
     )
 
 
-def _define_outputs(values: flags.FlagValues) -> None:
+def _define_outputs(values: flags.FlagValues, summary_every: int) -> None:
     flags.DEFINE_boolean("log", True, "Write summaries for TensorBoard.", flag_values=values)
     flags.DEFINE_string(
         "log_dir",
         "",
-        "Folder for TensorBoard; default: tensorboard in the run's folder.",
+        "Folder for TensorBoard, which gets a folder STYLE/SCRIPT for the run; default: the run's "
+        "folder.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "summary_every",
+        summary_every,
+        "Steps from one set of histograms, with the validation accuracy, to the next; 0 writes "
+        "none.",
+        0,
         flag_values=values,
     )
     flags.DEFINE_string(

@@ -1,14 +1,14 @@
-"""What a run leaves: a folder with result.json, checkpoints/ and tensorboard/."""
+"""What a run leaves: a folder with result.json, checkpoints/ and what TensorBoard shows."""
 
 from __future__ import annotations
 
 import fcntl
+import glob
 import itertools
 import json
 import math
 import os
 import platform
-import shutil
 import signal
 import sys
 import time
@@ -20,6 +20,15 @@ from shared import checkpoints, files, flags, machine, trace
 from shared.console import Signals, StopRun, UserError
 from shared.datasets import Dataset
 from shared.trace import Trace
+
+# What lies in a run's folder besides result.json; summaries have their file names from TensorFlow.
+CONTENTS = (
+    "checkpoints",
+    "evaluation.npz",
+    "events.out.tfevents.*",
+    "projector",
+    "projector_config.pbtxt",
+)
 
 RUNNING, COMPLETE, STOPPED, DIVERGED = "running", "complete", "stopped", "diverged"
 
@@ -34,6 +43,7 @@ class Run:
     is_complete : bool, whether an earlier run in --run_dir has done all that is asked for.
     checkpoint : str, the checkpoint to go on from, of either style; None to begin afresh.
     is_restored : bool, whether that is --restore's, which lies outside the run.
+    log_dir : str, the folder of the summaries, from `begin` on; None where --nolog asks for none.
     signals : console.Signals, a context; while it is entered, `stop_if_asked` heeds them.
     """
 
@@ -67,7 +77,7 @@ class Run:
             "flags": {name: values[name].value for name in flags.NUMBERS if name in values},
         }
         self.result["flags"]["validation_size"] = len(data.validation)
-        self._before = self._lock = self.checkpoint = None
+        self._before = self._lock = self.checkpoint = self.log_dir = None
         self.is_complete = self.is_restored = False
         if os.path.isdir(self.directory):
             self._take_lock()
@@ -129,12 +139,11 @@ class Run:
     def _refuse_other_folders(self) -> None:
         if self._is_run():
             return
-        for folder in ("checkpoints", "tensorboard"):
-            if os.path.lexists(os.path.join(self.directory, folder)):
-                raise UserError(
-                    f"{self.directory} has {folder}, but no result.json, so it is not that of a "
-                    "run; name another --run_dir"
-                )
+        for path in self._contents():
+            raise UserError(
+                f"{self.directory} has {os.path.basename(path)}, but no result.json, so it is not "
+                "that of a run; name another --run_dir"
+            )
 
     def _check_outputs(self) -> None:
         """Refuses to write over what is not a run's, before anything is trained."""
@@ -149,9 +158,10 @@ class Run:
         folder = self._values.export_dir
         if not folder:
             return
-        directory = os.path.realpath(self.directory or "runs")
-        own = [directory, os.path.realpath(self._values.log_dir or directory)]
-        own += [os.path.join(directory, name) for name in ("checkpoints", "tensorboard")]
+        directory = os.path.realpath(self.directory or self._free("runs"))
+        log_dir = self._values.log_dir
+        own = [directory, os.path.realpath(self._free(log_dir) if log_dir else directory)]
+        own += [os.path.join(directory, name) for name in ("checkpoints", "projector")]
         inside = os.path.realpath(folder) + os.sep
         if any((path + os.sep).startswith(inside) for path in own) or inside.startswith(
             tuple(path + os.sep for path in own[2:])
@@ -167,6 +177,13 @@ class Run:
                 f"--export_dir={folder}: something else is there, expected nothing or a "
                 "SavedModel, which is replaced; name another folder"
             )
+
+    def _contents(self) -> list[str]:
+        folder = glob.escape(self.directory)
+        return [path for name in CONTENTS for path in glob.glob(os.path.join(folder, name))]
+
+    def _free(self, root: str) -> str:
+        return free_directory(root, self.result["style"], self.result["script"])
 
     def _is_run(self) -> bool:
         return os.path.lexists(os.path.join(self.directory, "result.json"))
@@ -236,13 +253,6 @@ class Run:
         """The folder of the style's checkpoints, such as checkpoints/tf1."""
         return os.path.join(self.directory, "checkpoints", self.result["style"].split("_")[0])
 
-    @property
-    def tensorboard(self) -> str | None:
-        """The folder of the summaries, or None where --nolog asks for none."""
-        if not self._values.log:
-            return None
-        return self._values.log_dir or os.path.join(self.directory, "tensorboard")
-
     def begin(self, step: int, device: str, **versions: str) -> None:
         """Makes the run's folder, empty of an earlier run where --restart asks for it.
 
@@ -277,22 +287,39 @@ class Run:
     def _make_directory(self) -> None:
         values = self._values
         parents = [os.path.dirname(path) for path in (values.trace_file, values.export_dir)]
-        for folder in filter(None, [values.log_dir, *parents]):
+        for folder in filter(None, [values.log and values.log_dir, *parents]):
             os.makedirs(folder, exist_ok=True)
         if not self.directory:
-            self.directory = new_directory(self.result["script"], self.result["style"])
+            self.directory = new_directory("runs", self.result["style"], self.result["script"])
         os.makedirs(self.directory, exist_ok=True)
         if self._lock is None:
             self._take_lock()
         result = os.path.join(self.directory, "result.json")
-        for path in filter(None, [result, values.trace_file, values.export_dir]):
+        evaluated = os.path.join(self.directory, "evaluation.npz")
+        for path in filter(None, [result, evaluated, values.trace_file, values.export_dir]):
             files.remove_temporaries(path)
         if self._values.restart:
-            for folder in ("checkpoints", "tensorboard"):
-                if os.path.lexists(os.path.join(self.directory, folder)):
-                    shutil.rmtree(os.path.join(self.directory, folder))
+            for path in self._contents():
+                files.remove(path)
             if self._is_run():  # or a start that fails would leave it as complete
                 os.unlink(result)
+        self.log_dir = self._find_log_dir()
+
+    def _find_log_dir(self) -> str | None:
+        """Makes and returns the folder of the summaries: the run's own, or one in --log_dir.
+
+        A run that goes on writes where it has written; `result` knows of a folder outside the run.
+        """
+        before = None if self.is_restored or not self._before else self._before.get("log_dir")
+        self.result["log_dir"] = before
+        if not self._values.log:
+            return None
+        root = self._values.log_dir
+        if root and not (before or "").startswith(os.path.realpath(root) + os.sep):
+            before = new_directory(root, self.result["style"], self.result["script"])
+            self.result["log_dir"] = before = os.path.realpath(before)
+        os.makedirs(before or self.directory, exist_ok=True)
+        return before or self.directory
 
     def _say_where_from(self, step: int) -> None:
         own = os.path.abspath(self.checkpoint).startswith(os.path.abspath(self.directory) + os.sep)
@@ -315,13 +342,16 @@ class Run:
         """Returns the recording of this run, as --trace_file and its like ask for it."""
         values = self._values
         values_at = values.trace_values_at
-        return Trace(
+        recorder = Trace(
             values.trace_file,
             values.trace_every,
             None if values_at is None else map(int, values_at),
             first_step,
             values.max_steps,
         )
+        # From the run's folder, which may be moved.
+        self.result["trace_file"] = recorder.path and os.path.relpath(recorder.path, self.directory)
+        return recorder
 
     def check_loss(self, step: int, loss: float) -> None:
         """Ends the run, exit 3, if the loss at `step` is not a finite number."""
@@ -355,7 +385,7 @@ class Run:
         test: tuple[float, float],
         validation: tuple[float, float] | None,
     ) -> None:
-        """Writes the result of a run that has done all its steps.
+        """Writes the results of a run that has done all its steps.
 
         Parameters
         ----------
@@ -380,13 +410,19 @@ class Run:
             files.write_json(path, self.result)
 
 
-def new_directory(script: str, style: str) -> str:
-    """Makes and returns runs/SCRIPT/STYLE/DATE-TIME, with a number behind it if that is taken."""
-    base = os.path.join("runs", script, style, time.strftime("%Y-%m-%d_%H-%M-%S"))
-    for number in itertools.count(1):
-        directory = base if number == 1 else f"{base}-{number}"
+def free_directory(root: str, style: str, script: str) -> str:
+    """Returns ROOT/STYLE/SCRIPT, with a number behind it if that is taken."""
+    base = os.path.join(root, style, script)
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def new_directory(root: str, style: str, script: str) -> str:
+    """Makes and returns a folder of that name."""
+    while True:
+        directory = free_directory(root, style, script)
         try:
             os.makedirs(directory)
             return directory
-        except FileExistsError:
+        except FileExistsError:  # another process was faster
             pass

@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 from conftest import STYLES, TUTORIAL_LINES, script
+from test_summaries import BOXES, Events
 
 from shared import datasets, trace
 from shared.console import quiet_import
@@ -46,6 +47,22 @@ def test_tf1_style_runs_unchanged(run115, tmp_path):
     process = run115("mnist_softmax", DIGITS, "--max_steps=200", "--run_dir=run")
     assert process.stdout == TUTORIAL_LINES
     assert result(tmp_path / "run")["versions"]["tensorflow"] == "1.15.5"
+
+
+def test_summaries_are_those_of_2_21(run, run115, tmp_path):
+    """The same tags at the same steps, the same boxes, what a step took, the embedding."""
+    flags = [DIGITS, "--max_steps=10", "--summary_every=5"]
+    run115("mnist_deep", *flags, "--run_dir=old")
+    run(script("tf1_style", "mnist_deep"), *flags, "--run_dir=new")
+    old, new = (Events(tmp_path / side) for side in ("old", "new"))
+    assert old.steps == new.steps and len(old.steps) > 25
+    boxes = {node.name.split("/")[0] for node in old.all.Graph().node}
+    assert boxes == set(BOXES["mnist_deep"].split())
+    assert old.all.Tags()["run_metadata"] == ["step 1"]
+    sizes = {
+        (tmp_path / side / "projector/embedding.bytes").stat().st_size for side in ("old", "new")
+    }
+    assert sizes == {400 * 1024 * 4}
 
 
 # The largest relative difference of the losses of 60 steps on the digits was 8.8e-6 and 4.1e-4, on

@@ -169,8 +169,9 @@ def programs(run, tmp_path):
         (tmp_path / "new.py").write_text(new.replace(*renamed) if renamed else new)
         commands = [f"--{side}={sys.executable} {name}.py" for side, name in SIDES]
         process = run("-m", "compare", "parity", *commands, *options, check=False)
-        found = sorted((tmp_path / "runs" / "parity" / "commands").glob("*/parity.json"))
-        return process, json.loads(found[-1].read_text()) if found else None
+        found = (tmp_path / "runs" / "parity").glob("*/parity.json")
+        newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+        return process, newest and json.loads(newest.read_text())
 
     return programs
 
@@ -363,6 +364,7 @@ def test_twins_in_few_steps(run, tmp_path):
         "bit-identical: loss and 2 variables over 31 steps (0 to 30), 7 more at 2 of them, 9 in "
         "full after the last\n"
     )
+    assert not list(tmp_path.rglob("events.out.tfevents.*"))  # or TensorBoard would show these too
 
 
 @pytest.fixture
@@ -571,7 +573,7 @@ def test_it_finds_what_people_get_wrong(run, tmp_path, mistake):
         commands.append(f"--{side}={' '.join(map(str, line))}")
     # Each finds its own modules beside it.
     process = run("-m", "compare", "parity", *commands, check=False)
-    (path,) = (tmp_path / "runs").glob("parity/commands/*/parity.json")
+    (path,) = (tmp_path / "runs").glob("parity/commands/parity.json")
     report = json.loads(path.read_text())
     if not expected:
         assert process.returncode == 0 and report["verdict"] == "bit-identical"

@@ -117,7 +117,7 @@ def test_restart_forgets_the_old_result(complete):
 
 def test_restart_that_cannot_remove_does_not_go_on(complete, tmp_path):
     (tmp_path / "elsewhere").mkdir()
-    (complete / "tensorboard").symlink_to(tmp_path / "elsewhere")
+    (complete / "projector").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="symbolic link"):
         open_run(f"--run_dir={complete}", "--restart").begin(0, "a machine")
 
@@ -146,11 +146,24 @@ def test_restored_run_that_died_before_its_first_checkpoint(complete, tmp_path):
         run.release()
 
 
-@pytest.mark.parametrize("place", ["", "..", "checkpoints", "checkpoints/tf1", "tensorboard", "."])
+@pytest.mark.parametrize("place", ["", "..", "checkpoints", "checkpoints/tf1", "projector", "."])
 def test_export_does_not_replace_the_run(complete, place):
     with pytest.raises(UserError, match="there lies the run itself; name a folder of its own"):
         open_run(f"--run_dir={complete}", f"--export_dir={complete / place}")
     open_run(f"--run_dir={complete}", f"--export_dir={complete / 'export'}")
+
+
+def test_export_does_not_take_the_place_of_the_run_or_its_summaries(tmp_path, monkeypatch):
+    """Which are not there yet."""
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ["--export_dir=runs/tf1_style/mnist_softmax"],
+        ["--export_dir=runs/tf1_style"],
+        ["--run_dir=r", "--log_dir=logs", "--export_dir=logs/tf1_style/mnist_softmax"],
+    ):
+        with pytest.raises(UserError, match="there lies the run itself"):
+            open_run(*arguments)
+    open_run("--export_dir=runs/tf1_style/mnist_softmax-2")
 
 
 def test_trace_does_not_replace_what_is_none(complete, tmp_path):
@@ -207,10 +220,38 @@ def test_failed_write_keeps_the_old_file(tmp_path):
     assert json.loads(path.read_text()) == {"a": 1} and len(list(tmp_path.iterdir())) == 1
 
 
-def test_runs_of_the_same_second_do_not_share_a_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    made = {runs.new_directory("mnist_deep", "tf1_style") for _ in range(3)}
-    assert len(made) == 3 and all(path.startswith("runs/mnist_deep/tf1_style/") for path in made)
+def test_runs_do_not_share_a_folder(tmp_path):
+    made = [runs.new_directory(str(tmp_path), "tf1_style", "mnist_deep") for _ in range(3)]
+    assert made == [f"{tmp_path}/tf1_style/mnist_deep{number}" for number in ("", "-2", "-3")]
+
+
+def test_where_the_summaries_go(tmp_path):
+    """A run that goes on writes where it wrote; another one does not write between."""
+    logs = f"--log_dir={tmp_path / 'logs'}"
+
+    def log_dir(name, *flags):
+        run = open_run(f"--run_dir={tmp_path / name}", *flags)
+        run.begin(0, "a machine")
+        run.release()
+        return run.log_dir and os.path.relpath(run.log_dir, tmp_path)
+
+    assert log_dir("a") == "a" and log_dir("b", "--nolog") is None
+    assert log_dir("c", logs) == "logs/tf1_style/mnist_softmax"
+    assert log_dir("d", logs) == "logs/tf1_style/mnist_softmax-2"
+    assert log_dir("c", logs) == "logs/tf1_style/mnist_softmax"
+    assert log_dir("c") == "logs/tf1_style/mnist_softmax"
+    assert log_dir("c", "--nolog") is None
+    assert log_dir("c", logs) == "logs/tf1_style/mnist_softmax"
+    assert log_dir("c", logs, "--restart") == "logs/tf1_style/mnist_softmax-3"
+    write_checkpoint(tmp_path / "c", 0)
+    assert log_dir("e", f"--restore={tmp_path / 'c'}") == "e"
+
+
+def test_restart_forgets_the_old_summaries(complete):
+    for name in ("events.out.tfevents.1.host", "projector_config.pbtxt", "evaluation.npz", "mine"):
+        (complete / name).touch()
+    open_run(f"--run_dir={complete}", "--restart").begin(0, "a machine")
+    assert sorted(os.listdir(complete)) == ["mine", "result.json"]
 
 
 def test_lost_run_names_the_checkpoint_that_is_good(complete):

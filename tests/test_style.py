@@ -75,10 +75,23 @@ def functions(path):
     return found
 
 
+# What one style needs and the other does not.
+ALONE = {
+    "Trainer.gradients_and_activations(self, images, labels, keep_prob)",  # TF1 fetches any tensor
+    "Summaries.run_metadata(self, step)",  # TF2 has its profiler
+    "Summaries._write_metadata(self)",
+    "Summaries._add(self, summary, step)",  # TF2's writer is a context
+    "histogram(tag, array)",  # TF1's operation has no need of this
+}
+
+
 @pytest.mark.parametrize("name", [name for name in PAIRS if name != "optimizers.py"])
 def test_twins_have_the_same_functions(name):
     """But for optimizers.py, where TensorFlow 1 has classes that TensorFlow 2 lacks."""
-    assert functions(ROOT / "tf1_style" / name) == functions(ROOT / "tf2_style" / name)
+    pair = [functions(ROOT / style / name) for style in ("tf1_style", "tf2_style")]
+    assert set(pair[0]) ^ set(pair[1]) <= ALONE
+    shared = [[function for function in found if function not in ALONE] for found in pair]
+    assert shared[0] == shared[1]
 
 
 MODELS = [name for name in PAIRS if name.startswith("mnist_")]

@@ -206,6 +206,7 @@ def test_looking_changes_nothing(run, tmp_path, style, precision):
     command = [script(style, "mnist_deep"), "--dataset=digits", "--max_steps=12"]
     command.append(f"--precision={precision}")
     looks = ["--trace_file=t.npz", "--trace_values_at=0,3", "--eval_every=1", "--save_every=5"]
+    looks += ["--summary_every=1"]
     run(*command, "--run_dir=seen", *looks)
     run(*command, "--run_dir=unseen", "--eval_every=0", "--nolog")
     seen, unseen = tensors(tmp_path / "seen"), tensors(tmp_path / "unseen")

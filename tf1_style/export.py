@@ -14,7 +14,7 @@ def export(trainer, values):
     with tf.Graph().as_default(), tf.Session() as session:
         images = tf.placeholder(tf.float32, [None, 784], name="images")
         model = type(trainer.model)(values.seed)
-        logits = model(images, keep_prob=None, step=None)
+        logits, _ = model(images, keep_prob=None, step=None)
         outputs = {"scores": tf.nn.softmax(logits), "classes": tf.argmax(logits, 1)}
         weights = trainer.values(trainer.weights)
         for variable in tf.trainable_variables():

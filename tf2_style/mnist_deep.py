@@ -22,7 +22,7 @@ from tf2_style.layers import bias_variable, conv2d, dropout, max_pool_2x2, weigh
 
 
 class MnistDeep(tf.Module):
-    """The logits of ten classes for flat images.
+    """The logits of ten classes for flat images, and the activations of each layer.
 
     The module owns its variables: `__init__` makes them once, eagerly; `__call__` is traced into
     a graph, more than once, and must not make any.
@@ -48,10 +48,10 @@ class MnistDeep(tf.Module):
             self.b_fc2 = bias_variable([10], name="b_fc2")
 
     def __call__(self, x, keep_prob, step):
-        with tf.name_scope("reshape"):
+        with tf.name_scope("input/"):  # the slash goes back into a scope that is there
             x_image = tf.reshape(x, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
 
-        with tf.name_scope("conv1/"):  # the slash goes back into the variables' scope
+        with tf.name_scope("conv1/"):
             h_conv1 = tf.nn.relu(conv2d(x_image, self.W_conv1) + self.b_conv1)
 
         with tf.name_scope("pool1"):
@@ -72,7 +72,7 @@ class MnistDeep(tf.Module):
 
         with tf.name_scope("fc2/"):
             y_conv = tf.matmul(h_fc1_drop, self.W_fc2) + self.b_fc2  # [n, 10]
-        return y_conv
+        return y_conv, {"conv1": h_conv1, "conv2": h_conv2, "fc1": h_fc1, "fc2": y_conv}
 
 
 if __name__ == "__main__":

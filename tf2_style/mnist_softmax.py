@@ -37,7 +37,7 @@ class MnistSoftmax(tf.Module):
         # No dropout: `keep_prob` and `step` go unused.
         with tf.name_scope("softmax/"):  # the slash goes back into the variables' scope
             y = tf.matmul(x, self.W) + self.b  # [n, 784] to [n, 10]
-        return y
+        return y, {"softmax": y}
 
 
 if __name__ == "__main__":
@@ -48,4 +48,5 @@ if __name__ == "__main__":
         batch_size=100,
         optimizer="sgd",
         learning_rate=0.5,
+        summary_every=100,
     )

@@ -57,10 +57,11 @@ class Examples:
         labels = self.labels[indices].astype(np.int64)
         return images, np.eye(CLASSES, dtype=np.float32)[labels] if one_hot else labels
 
-    def slices(self, size: int = 500) -> Iterator[slice]:
-        """Yields slices that cover all examples in order, `size` at a time."""
-        for start in range(0, len(self), size):
-            yield slice(start, min(start + size, len(self)))
+    def slices(self, size: int = 500, end: int | None = None) -> Iterator[slice]:
+        """Yields slices that cover all examples, or those before `end`, `size` at a time."""
+        end = len(self) if end is None else min(len(self), end)
+        for start in range(0, end, size):
+            yield slice(start, min(start + size, end))
 
 
 def load(name: str, data_dir: str = "", validation_size: int | None = None) -> Dataset:
