@@ -1,0 +1,177 @@
+"""TensorFlow says and does what docs/migration.md says that it says and does."""
+
+import contextlib
+import importlib
+import re
+import types
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from shared.console import quiet_import
+
+with quiet_import():
+    import keras
+    import tensorflow as tf
+
+v1, nn = tf.compat.v1, tf.nn
+LOGITS, LABELS = tf.constant([[2.0, 1.0, 0.0]]), tf.constant([[1.0, 0.0, 0.0]])
+IMAGE, FILTERS = tf.ones([1, 4, 4, 1]), tf.ones([2, 2, 1, 1])
+VARIABLE = tf.Variable(1.0)
+
+# What the guide quotes, and what makes TensorFlow say it: a name that is gone,
+NAMES = {
+    "No module named 'tensorflow.examples'": lambda: importlib.import_module(
+        "tensorflow.examples.tutorials.mnist"
+    ),
+    "No module named 'tensorflow.contrib'": lambda: importlib.import_module("tensorflow.contrib"),
+    "module 'tensorflow' has no attribute 'placeholder'": lambda: tf.placeholder,
+    "module 'tensorflow' has no attribute 'contrib'": lambda: tf.contrib,
+    "module 'tensorflow' has no attribute 'log'": lambda: tf.log,
+    "module 'tensorflow._api.v2.compat.v1' has no attribute 'contrib'": lambda: v1.contrib,
+    "module 'tensorflow._api.v2.train' has no attribute 'AdamOptimizer'": lambda: (
+        tf.train.AdamOptimizer
+    ),
+    "`dense` is not available with Keras 3.": lambda: v1.layers.dense(LOGITS, 3),
+    "'Adam' object has no attribute 'minimize'": lambda: keras.optimizers.Adam().minimize,
+}
+
+# an argument that has another name or place,
+ARGUMENTS = {
+    "Got an unexpected keyword argument 'keep_prob'": lambda: nn.dropout(IMAGE, keep_prob=0.8),
+    "`rate` must be a scalar tensor or a float in the range [0, 1)": lambda: nn.dropout(IMAGE, 1.0),
+    "`labels.shape.rank` must equal `logits.shape.rank - 1`": lambda: (
+        nn.sparse_softmax_cross_entropy_with_logits(LOGITS, [0])
+    ),
+    "Got an unexpected keyword argument 'dimension'": lambda: tf.argmax(LOGITS, dimension=1),
+    "Got an unexpected keyword argument 'reduction_indices'": lambda: tf.reduce_sum(
+        LOGITS, reduction_indices=1
+    ),
+    "Got an unexpected keyword argument 'dim'": lambda: nn.softmax(LOGITS, dim=1),
+    "Got an unexpected keyword argument 'filter'": lambda: nn.conv2d(IMAGE, filter=FILTERS),
+    "'bool' object has no attribute 'startswith'": lambda: nn.conv2d(
+        IMAGE, FILTERS, [1, 1, 1, 1], "SAME", True
+    ),
+    "Got an unexpected keyword argument 'value'": lambda: nn.max_pool(value=IMAGE),
+    "Expected int for argument 'strides' not 'S'.": lambda: nn.convolution(IMAGE, FILTERS, "SAME"),
+    "Value for attr 'T' of float is not in the list of allowed values: int32, int64": lambda: (
+        nn.in_top_k(LOGITS, [0], 1)
+    ),
+    "Expected DataType for argument 'out_type' not 'n'.": lambda: tf.shape(LOGITS, "n"),
+    "Argument(s) not recognized: {'lr': 0.1}": lambda: keras.optimizers.Adam(lr=0.1),
+}
+
+
+def gradient_twice():
+    with tf.GradientTape() as tape:
+        loss = VARIABLE * VARIABLE
+    return [tape.gradient(loss, VARIABLE) for _ in range(2)]
+
+
+def step_without_gradient():
+    keras.optimizers.SGD().apply_gradients([(None, VARIABLE)])
+
+
+def add_to_attribute():
+    holder = types.SimpleNamespace(global_step=tf.Variable(0))
+    holder.global_step += 1
+
+
+# what a graph does and eager execution does not, or the other way about.
+EXECUTION = {
+    "tf.placeholder() is not compatible with eager execution.": lambda: v1.placeholder("int32"),
+    "Intra op parallelism cannot be modified after initialization.": lambda: (
+        tf.config.threading.set_intra_op_parallelism_threads(3)
+    ),
+    "eval is not supported when eager execution is enabled, is .numpy() what you're looking "
+    "for?": lambda: LOGITS.eval(),
+    "No default session is registered.": lambda: tf.function(lambda x: x.eval())(LOGITS),
+    "'SymbolicTensor' object has no attribute 'numpy'": lambda: tf.function(lambda x: x.numpy())(
+        LOGITS
+    ),
+    "tf.function only supports singleton tf.Variables created on the first call.": lambda: (
+        tf.function(lambda: tf.Variable(1.0) + 1.0)()
+    ),
+    "Can not cast TensorSpec(shape=(2, 4)": lambda: tf.function(
+        lambda x: x, input_signature=[tf.TensorSpec([None, 3])]
+    )(np.zeros([2, 4], np.float32)),
+    "`Checkpoint` was expecting model to be a trackable object": lambda: tf.train.Checkpoint(
+        model=object()
+    ),
+    "No gradients provided for any variable.": step_without_gradient,
+    "A non-persistent GradientTape can only be used to compute one set of gradients (or "
+    "jacobians)": gradient_twice,
+    "tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape "
+    "instead.": lambda: tf.gradients(LABELS, [LOGITS]),
+    "`variable += value` with `tf.Variable`s is not supported.": add_to_attribute,
+    "v1.summary.FileWriter is not compatible with eager execution.": lambda: v1.summary.FileWriter(
+        "nowhere"
+    ),
+    "Merging tf.summary.* ops is not compatible with eager execution.": v1.summary.merge_all,
+    "`var_list` must specify a list or dict of variables to save": v1.train.Saver,
+}
+ERRORS = {**NAMES, **ARGUMENTS, **EXECUTION}
+
+
+@pytest.mark.parametrize("message", ERRORS)
+def test_tensorflow_says_what_the_guide_quotes(message):
+    assert message in " ".join((ROOT / "docs" / "migration.md").read_text().split())
+    with pytest.raises(Exception, match=re.escape(message)):
+        ERRORS[message]()
+
+
+def test_losses_that_are_wrong_in_silence():
+    loss = nn.softmax_cross_entropy_with_logits(labels=LABELS, logits=LOGITS)
+    swapped = nn.softmax_cross_entropy_with_logits(LOGITS, LABELS)
+    of_probabilities = keras.losses.CategoricalCrossentropy()(LABELS, LOGITS)
+    np.testing.assert_allclose([loss[0], swapped[0], of_probabilities], [0.408, 2.654, 0.405], 2e-3)
+
+
+def test_dropout_that_is_wrong_in_silence():
+    ones = tf.ones([100000])
+    assert 0.19 < np.mean(nn.dropout(ones, 0.8) > 0) < 0.21
+    assert not np.any(nn.dropout(ones, tf.constant(1.0)))
+    assert np.all(keras.layers.Dropout(0.5)(ones) == 1)
+
+
+def test_what_else_is_silent():
+    assert not tf.summary.scalar("loss", 1.0, step=0)
+    assert keras.regularizers.L2(0.1)(tf.constant([1.0, 2.0])) == 0.5
+    assert nn.moments(IMAGE, [3], None, "a name")[0].shape == IMAGE.shape
+    matrix = tf.constant([[1, 2], [3, 4]])
+    old, new = (where([True, False], matrix, -matrix) for where in (v1.where, tf.where))
+    assert old.numpy().tolist() == [[1, 2], [-3, -4]]
+    assert new.numpy().tolist() == [[1, -2], [3, -4]]
+
+
+def test_figures():
+    drawn = tf.random.stateless_truncated_normal([1], [0, 1], stddev=0.1)
+    assert drawn.numpy().tobytes().hex() == "ed13f73d"  # 0.12064347, as in TensorFlow 1.15.5
+    pixels = np.arange(256, dtype=np.float32)
+    assert np.sum(pixels / 255 != pixels * np.float32(1 / 255)) == 126
+
+
+@pytest.mark.parametrize(
+    ("numbers", "graphs"),
+    [((0.1, 0.2, 0.3, 0.4, 0.5), 5), (np.float32([0.1, 0.2, 0.3, 0.4, 0.5]), 1)],
+)
+def test_python_numbers_trace_anew(numbers, graphs):
+    function = tf.function(lambda x, keep_prob: x * keep_prob)
+    for number in numbers:
+        function(LOGITS, number)
+    assert function.experimental_get_tracing_count() == graphs
+
+
+@pytest.mark.parametrize(("name", "value"), [("other", 0.0), ("W", 7.0)])
+def test_a_saver_is_restored_by_names_or_in_silence_not_at_all(tmp_path, name, value):
+    with tf.Graph().as_default(), v1.Session() as session:
+        v1.Variable([7.0], name="W")
+        session.run(v1.global_variables_initializer())
+        path = v1.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    variable = tf.Variable([0.0], name=name)
+    status = tf.train.Checkpoint(model=variable).restore(path)
+    assert variable.numpy() == [value]
+    mismatch = pytest.raises(AssertionError, match="had attributes which were not restored")
+    with contextlib.nullcontext() if value else mismatch:
+        status.assert_consumed()
