@@ -3,10 +3,15 @@
 import argparse
 import sys
 
-from compare import accuracy, checkpoint, parity
+from compare import accuracy, checkpoint, parity, report
 from shared.console import UserError, one_line_errors
 
-COMMANDS = {"accuracy": accuracy, "checkpoint": checkpoint, "parity": parity}
+COMMANDS = {
+    "accuracy": accuracy,
+    "checkpoint": checkpoint,
+    "parity": parity,
+    "report": report,
+}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -2,11 +2,13 @@
 
 Every script runs in every style as a shell command. The twins' accuracies must be equal, and
 within the bar of the dataset. With --parity each run leaves a trace as well, and every step of the
-twins has to be the same to the bit. Exit 1 if not; the table and a JSON file in runs/ say more.
+twins has to be the same to the bit. Exit 1 if not; the table says more, and in runs/ a JSON file
+and a report do.
 """
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -14,45 +16,14 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.table import Table
 
-from compare import parting, runner
+from compare import parting, report, runner
+from compare.bars import FULL, QUICK, Bar
 from compare.runner import STYLES
 from shared import datasets, files, runs, trace
 from shared.console import UserError
 
 SCRIPTS = ("mnist_softmax", "mnist_deep")
 HANDED_ON = ("data_dir", "seed", "device", "threads")
-
-
-@dataclass(frozen=True)
-class Bar:
-    """The test accuracy that is expected after so many steps."""
-
-    steps: int
-    low: float
-    high: float = 1.0
-
-    def __str__(self) -> str:
-        return f">= {self.low:g}" if self.high == 1 else f"{self.low:g} to {self.high:g}"
-
-
-# Of the full runs on MNIST: the project's aim. All others: four standard deviations to either side
-# of the mean of five seeds (0 to 4), which README.md lists.
-FULL = {
-    ("mnist", "mnist_softmax"): Bar(1000, 0.91, 0.93),
-    ("mnist", "mnist_deep"): Bar(20000, 0.99),
-    ("fashion_mnist", "mnist_softmax"): Bar(1000, 0.7, 0.905),
-    ("fashion_mnist", "mnist_deep"): Bar(10000, 0.898, 0.909),
-    ("digits", "mnist_softmax"): Bar(1000, 0.912, 0.93),
-    ("digits", "mnist_deep"): Bar(2000, 0.926, 0.973),
-}
-QUICK = {
-    ("mnist", "mnist_softmax"): Bar(500, 0.9, 0.925),
-    ("mnist", "mnist_deep"): Bar(400, 0.925, 0.954),
-    ("fashion_mnist", "mnist_softmax"): Bar(500, 0.764, 0.86),
-    ("fashion_mnist", "mnist_deep"): Bar(400, 0.785, 0.844),
-    ("digits", "mnist_softmax"): Bar(500, 0.903, 0.935),
-    ("digits", "mnist_deep"): Bar(400, 0.89, 0.951),
-}
 
 # Measured on two cores of an AMD EPYC (Zen 3), for the estimate before the start.
 SECONDS_TO_START_AND_TEST = {"mnist_softmax": 6, "mnist_deep": 10}
@@ -112,7 +83,7 @@ def main(arguments: argparse.Namespace) -> int:
     rows, device = [], ""
     for script, bar in bars.items():
         for style in styles:
-            run_dir = runs.new_directory(script, style)
+            run_dir = runs.new_directory("runs", style, script)
             command = _command(arguments, script, style, dataset, bar.steps, run_dir)
             settings = {"TWINS_TRACE_FILE": _trace(run_dir) if arguments.parity else ""}
             with runner.progress(console, f"{style}/{script}", bar.steps) as on_step:
@@ -123,7 +94,24 @@ def main(arguments: argparse.Namespace) -> int:
             device = outcome.result.get("device", device)
             files.write_json(path, {"device": device, "rows": [asdict(row) for row in rows]})
     console.print(_table(rows, device))
+    _say_where_to_look(rows, path, console)
     return 0 if all(row.verdict == "ok" for row in rows) else 1
+
+
+def _say_where_to_look(rows: list[Row], path: str, console: Console) -> None:
+    """Writes the report beside the JSON file, and names it and what opens TensorBoard."""
+    finished = [row.run_dir for row in rows if row.test_accuracy is not None]
+    if finished:
+        page = os.path.splitext(path)[0] + ".html"
+        try:
+            report.write(finished, page)
+            console.print(f"report: {page}", soft_wrap=True)
+        except UserError as error:  # the table stands without it
+            console.print(f"no report: {error}", soft_wrap=True)
+        # Beside the Python that has it; one on PATH may be that of another installation.
+        tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
+        command = shlex.join([tensorboard, "--logdir", "runs"])
+        console.print(f"TensorBoard: {command}", soft_wrap=True)
 
 
 def _choose_dataset(arguments: argparse.Namespace, console: Console) -> str:
@@ -183,10 +171,8 @@ def _judge(
     faults = []
     if accuracy is None:
         faults.append(f"exit {outcome.exit_code}: {outcome.error}")
-    elif accuracy < bar.low:
-        faults.append(f"{bar.low - accuracy:.4f} below the bar")
-    elif accuracy > bar.high:
-        faults.append(f"{accuracy - bar.high:.4f} above the bar")
+    elif bar.fault(accuracy):
+        faults.append(bar.fault(accuracy))
     for twin in twins:
         if None not in (accuracy, twin.test_accuracy) and accuracy != twin.test_accuracy:
             faults.append(f"{accuracy - twin.test_accuracy:+.4f} from {twin.style}")

@@ -1,6 +1,8 @@
 """`python -m compare accuracy`, from outside."""
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,6 +36,11 @@ def test_quick_on_digits_where_mnist_is_not_to_be_had(run, tmp_path):
         assert result["device"] in process.stdout
     assert rows[0]["test_accuracy"] == rows[1]["test_accuracy"]
     assert [row["parity"] for row in rows] == ["", "bit-identical"]
+
+    page, tensorboard = lines[-2:]
+    assert "bit-identical" in (tmp_path / page.split("report: ")[1]).read_text()
+    command = shlex.split(tensorboard.split("TensorBoard: ")[1])
+    assert command[1:] == ["--logdir", "runs"] and os.access(command[0], os.X_OK)
 
 
 def test_runs_whose_traces_part(tmp_path):
