@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ TUTORIAL_LINES = """\
 step 0, training accuracy 0.07
 step 100, training accuracy 0.97
 test accuracy 0.9075
+"""
+# No sandbox, as CI may be root; no traffic but that of the page; WebGL without a graphics card.
+CHROMIUM = """
+    --headless=new --no-sandbox --disable-gpu --enable-unsafe-swiftshader --disable-quic
+    --no-first-run --disable-background-networking --disable-component-update --disable-sync
 """
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
@@ -116,6 +122,25 @@ def tf115_python():
     if not python.exists():
         pytest.skip("no TensorFlow 1.15.5: ./run_all.sh legacy installs it")
     return str(python)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A Chromium without a window, driven by selenium."""
+    selenium = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install selenium")
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    for name, path in programs.items():
+        if not path:
+            pytest.skip(f"no {name}: apt install chromium chromium-driver")
+    options = selenium.ChromeOptions()
+    options.binary_location = programs["chromium"]
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in [*CHROMIUM.split(), f"--user-data-dir={profile}", "--window-size=1400,1250"]:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = selenium.ChromeService(programs["chromedriver"])
+    with selenium.Chrome(options=options, service=service) as browser:
+        yield browser
 
 
 def write_idx(folder, arrays, pack=True):
