@@ -131,7 +131,12 @@ def test_complete_run_is_exported_later(run, tmp_path, style):
         assert process.stdout.startswith("test accuracy ")
     assert (tmp_path / "run" / "result.json").read_text() == before
     assert (tmp_path / "run" / "export" / "saved_model.pb").exists()
-    assert sorted(os.listdir(tmp_path / "run")) == ["checkpoints", "export", "result.json"]
+    assert sorted(os.listdir(tmp_path / "run")) == [
+        "checkpoints",
+        "evaluation.npz",
+        "export",
+        "result.json",
+    ]
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").touch()

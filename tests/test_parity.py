@@ -464,8 +464,8 @@ def test_bfloat16_is_another_precision(run, tmp_path, style):
 MISTAKES = {
     "keep_prob as rate": (
         "tf2_style/trainer.py",
-        "loss, _ = self.loss_and_accuracy(images, labels, keep_prob)",
-        "loss, _ = self.loss_and_accuracy(images, labels, 1 - keep_prob)",
+        "loss, _, _ = self.forward(images, labels, keep_prob)",
+        "loss, _, _ = self.forward(images, labels, 1 - keep_prob)",
         ["mnist_deep", "--keep_prob=0.8"],
         (1, True, None, "dropout's rate"),
     ),

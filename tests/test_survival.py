@@ -43,7 +43,7 @@ def test_killed_at_any_moment(run, tmp_path, environment, style):
             assert process.stdout.readline().startswith("going on from step ")
         else:
             wait_for(folder / "result.json")
-        time.sleep(chance.uniform(0, 1.5))
+        time.sleep(chance.uniform(0, 2.5))
         process.kill()
         _, error = process.communicate()
         assert process.returncode == -9 and error == ""
