@@ -1,6 +1,7 @@
 """`python -m compare parity`: it says that twins are the same, and finds where programs part."""
 
 import json
+import shlex
 import shutil
 import sys
 
@@ -167,7 +168,7 @@ def programs(run, tmp_path):
         (tmp_path / "old.py").write_text(PROGRAM.replace("CHANGE", "pass"))
         new = PROGRAM.replace("CHANGE", change)
         (tmp_path / "new.py").write_text(new.replace(*renamed) if renamed else new)
-        commands = [f"--{side}={sys.executable} {name}.py" for side, name in SIDES]
+        commands = [f"--{side}={PYTHON} {name}.py" for side, name in SIDES]
         process = run("-m", "compare", "parity", *commands, *options, check=False)
         found = (tmp_path / "runs" / "parity").glob("*/parity.json")
         newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
@@ -177,6 +178,7 @@ def programs(run, tmp_path):
 
 
 SIDES = (("reference", "old"), ("candidate", "new"))
+PYTHON = shlex.quote(sys.executable)  # its folder may have a space in its name
 
 
 def test_programs_that_are_the_same(programs):
@@ -570,7 +572,7 @@ def test_it_finds_what_people_get_wrong(run, tmp_path, mistake):
     ):
         path = tmp_path / "copy" / path.relative_to(ROOT) if side == "candidate" else path
         line = [sys.executable, path, "--dataset=digits", "--max_steps=5", "--nolog", *flags]
-        commands.append(f"--{side}={' '.join(map(str, line))}")
+        commands.append(f"--{side}={shlex.join(map(str, line))}")
     # Each finds its own modules beside it.
     process = run("-m", "compare", "parity", *commands, check=False)
     (path,) = (tmp_path / "runs").glob("parity/commands/parity.json")

@@ -1,6 +1,7 @@
 """`python -m compare report`, from outside: the page as a file, and in a browser."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def test_twins(run, runs, tmp_path):
     for name in ("tf1", "tf2"):
         held = result(runs / name)
         assert held["device"] in page.text and held["versions"]["tensorflow"] in page.text
-        assert f"python {' '.join(held['command'])}" in page.text
+        assert shlex.join(["python", *held["command"]]) in page.text
     alternatives = page.alternatives()
     assert all(alternatives)
     assert sum("labelled" in text for text in alternatives) == 25  # once, as both make the same
