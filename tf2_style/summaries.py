@@ -57,8 +57,8 @@ class Summaries:
         trainer = self._trainer
         gradients, activations = trainer.gradients_and_activations(images, labels, self._keep_prob)
         tensors = {f"weights/{name}": trainer.variables[name] for name in trainer.weights}
-        for name, gradient in zip(trainer.weights, gradients):
-            tensors[f"gradients/{name}"] = gradient
+        for variable, gradient in zip(trainer.model.trainable_variables, gradients):
+            tensors[f"gradients/{variable.name.split(':')[0]}"] = gradient
         for name, activation in activations.items():
             tensors[f"activations/{name}"] = activation
         with self._writing(), self._writer.as_default(step=step):
