@@ -18,8 +18,9 @@ from rich.table import Table
 
 from compare import parting, report, runner
 from compare.bars import FULL, QUICK, Bar
+from compare.parity import of_runs as parity_of_runs
 from compare.runner import STYLES
-from shared import datasets, files, runs, trace
+from shared import datasets, files, runs
 from shared.console import UserError
 
 SCRIPTS = ("mnist_softmax", "mnist_deep")
@@ -146,13 +147,12 @@ def _trace(run_dir: str) -> str:
 def _parity(reference: str, candidate: str) -> str:
     """Returns what the traces of two runs say of each other, in a few words."""
     try:
-        pair = [trace.load(_trace(run_dir)) for run_dir in (reference, candidate)]
-        verdict = parting.compare(*pair, lambda name: None, parting.Tolerance())
+        found = parity_of_runs(reference, candidate)
     except UserError as error:
         return str(error)
-    if verdict.parting:
-        return f"parts at step {verdict.parting.step}"
-    return "; ".join(verdict.faults) or parting.IDENTICAL
+    if "parting" in found:
+        return f"parts at step {found['parting']['step']}"
+    return "; ".join(found["faults"]) or parting.IDENTICAL
 
 
 def _judge(
