@@ -257,6 +257,7 @@ def test_evaluation(pair):
     assert held[0]["filters"].shape == ((32, 5, 5) if name == "mnist_deep" else (10, 28, 28))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("style", STYLES)
 def test_numbers_that_are_not_finite(run, style):
     """No histogram can be drawn; the loss ends the run, in one line."""
@@ -266,6 +267,7 @@ def test_numbers_that_are_not_finite(run, style):
     assert "the loss is" in process.stderr
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("style", STYLES)
 def test_summaries_can_be_had_less_often(run, tmp_path, style):
     command = [script(style, "mnist_softmax"), "--dataset=digits", "--max_steps=3"]
