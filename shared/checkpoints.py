@@ -32,6 +32,28 @@ def newest(run_dir: str) -> str | None:
     return max(filter(None, map(_newest_in, folders)), key=_step, default=None)
 
 
+def best(run_dir: str, step: int) -> str:
+    """Returns the checkpoint with the lowest validation loss, which --keep_best has kept.
+
+    Parameters
+    ----------
+    run_dir : the run's folder.
+    step : that of the checkpoint, as the run's result.json says.
+
+    Raises
+    ------
+    UserError : it is not there.
+    """
+    for kind in ("tf1", "tf2"):
+        path = os.path.join(run_dir, "best", kind, f"{NAME}-{step}")
+        if _exists(path):
+            return path
+    raise UserError(
+        f"no checkpoint of step {step} in {os.path.join(run_dir, 'best')}, expected it to be there "
+        "as that of the lowest validation loss; --restart begins afresh"
+    )
+
+
 def _newest_in(folder: str) -> str | None:
     """Returns the newest whole checkpoint that TensorFlow's state file names.
 

@@ -9,7 +9,9 @@ import signal
 import sys
 import threading
 import time
-from typing import Iterator
+from typing import Iterator, Mapping
+
+import numpy as np
 
 # Where the shell has closed one of them (>&-), Python has None in its place.
 sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
@@ -158,6 +160,16 @@ class Progress:
         if not self._bar:
             print(f"step {step}, training accuracy {accuracy:g}", flush=True)
 
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Reports what was measured after an epoch: a row of history.csv."""
+        numbers = [
+            f"{name.replace('_', ' ')} {value:.4g}"
+            for name, value in row.items()
+            if name.endswith(("_loss", "_accuracy"))
+        ]
+        line = f"epoch {row['epoch']}: {', '.join(numbers)}"
+        self._bar.write(line) if self._bar else print(line, flush=True)
+
     def pace(self) -> float | None:
         """Returns the steps per second since it was last asked; the first time None."""
         now = time.perf_counter()
@@ -181,3 +193,30 @@ class Progress:
     def __exit__(self, *exc_info):
         if self._bar:
             self._bar.close()
+
+
+def summary(outputs: Mapping[str, list], variables: Mapping[str, object]) -> None:
+    """Prints the layers of a model: what each puts out, its variables, how many numbers they hold.
+
+    Parameters
+    ----------
+    outputs : layers to shapes, whose first number is the size of the batch.
+    variables : names such as conv1/W_conv1 to TensorFlow's variables.
+    """
+    counts = {name: np.prod(v.shape.as_list(), dtype=int) for name, v in variables.items()}
+    rows = [("layer", "puts out", "parameters", "")]
+    for layer, output in outputs.items():
+        own = [name for name in variables if name.startswith(layer + "/")]
+        held = [f"{name[len(layer) + 1 :]} {_shape(variables[name].shape)}" for name in own]
+        count = sum(counts[name] for name in own)
+        rows.append((layer, _shape(output[1:]), f"{count:,}", ", ".join(held)))
+    rows.append(("", "", f"{sum(counts.values()):,}", "in all"))
+    for layer, output, count, held in rows:
+        print(f"{layer:8}  {output:12}  {count:>10}  {held}".rstrip())
+    untrained = sum(counts[name] for name, variable in variables.items() if not variable.trainable)
+    if untrained:
+        print(f"{'':22}  {untrained:>10,}  of them not trained: moving averages")
+
+
+def _shape(shape) -> str:
+    return " x ".join(str(size) for size in shape)

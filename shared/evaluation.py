@@ -32,6 +32,12 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def say(paths: list[str], logits: np.ndarray) -> None:
+    """Prints which digit is on each picture, by its logits [n, 10], and how sure that is."""
+    for path, row in zip(paths, probabilities(logits)):
+        print(f"{path}: {row.argmax()} ({100 * row.max():.1f} %)")
+
+
 def mistakes(logits: np.ndarray, labels: np.ndarray, count: int = 25) -> np.ndarray:
     """Returns which examples are classified wrong, those first of which the model is surest.
 

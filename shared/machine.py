@@ -9,12 +9,12 @@ import subprocess
 import sys
 from typing import Callable
 
+from absl.flags import FlagValues
+
 from shared.console import UserError
 
 
-def select_device(
-    device: str, precision: str, tensorflow: str, list_gpus: Callable[[str], list]
-) -> str:
+def select_device(values: FlagValues, tensorflow: str, list_gpus: Callable[[str], list]) -> str:
     """Makes TensorFlow use the device that --device names, reproducibly if it is a GPU.
 
     It sets environment variables, which both generations of TensorFlow read when they first need
@@ -22,8 +22,7 @@ def select_device(
 
     Parameters
     ----------
-    device : "auto", "cpu", "gpu" or "gpu:N".
-    precision : "float32" or "bfloat16".
+    values : the parsed flags, of which it heeds --device and --precision.
     tensorflow : TensorFlow's version.
     list_gpus : TensorFlow's function that lists physical devices of a type.
 
@@ -35,12 +34,13 @@ def select_device(
     ------
     UserError : a GPU was asked for and there is none, or a precision that it has not.
     """
+    device = values.device
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     elif device.startswith("gpu:"):
         os.environ["CUDA_VISIBLE_DEVICES"] = device[len("gpu:") :]
     has_gpu = bool(list_gpus("GPU"))
-    _check_precision(precision, has_gpu, tensorflow)
+    _check_precision(values.precision, has_gpu, tensorflow)
     if has_gpu:
         os.environ["TF_DETERMINISTIC_OPS"] = "1"
         os.environ["TF_CUDNN_DETERMINISTIC"] = "1"  # the same, in the words of TF 1.15.5

@@ -19,13 +19,17 @@ from absl.flags import FlagValues
 from shared import checkpoints, files, flags, machine, trace
 from shared.console import Signals, StopRun, UserError
 from shared.datasets import Dataset
+from shared.schedules import Schedule
 from shared.trace import Trace
 
 # What lies in a run's folder besides result.json; summaries have their file names from TensorFlow.
 CONTENTS = (
+    "activations",
+    "best",
     "checkpoints",
     "evaluation.npz",
     "events.out.tfevents.*",
+    "history.csv",
     "projector",
     "projector_config.pbtxt",
 )
@@ -60,6 +64,13 @@ class Run:
         ------
         UserError : flags or data do not fit the run that is there, or each other.
         """
+        flags.count_steps(values, len(data.train))
+        for name in ("keep_best", "early_stopping", "reduce_on_plateau"):
+            if values[name].value and not data.validation:
+                raise UserError(
+                    f"--{name} goes by the validation loss, and --validation_size=0 leaves no "
+                    "validation examples; hold some out"
+                )
         if values.batch_size > len(data.train):
             raise UserError(
                 f"--batch_size={values.batch_size}: expected at most {len(data.train)}, the "
@@ -101,8 +112,12 @@ class Run:
                     f"no checkpoint in {self.directory}, expected that of step {before['step']}; "
                     "--restart begins afresh"
                 )
-            if before["status"] == COMPLETE and before["step"] == values.max_steps:
+            if before["status"] == COMPLETE and (
+                before["step"] == values.max_steps or before.get("stopped_early")
+            ):
                 self.is_complete = True
+                if before.get("best_step") is not None:
+                    self.checkpoint = checkpoints.best(self.directory, before["best_step"])
                 self.result = before
                 if values.trace_file:
                     raise UserError(
@@ -161,7 +176,8 @@ class Run:
         directory = os.path.realpath(self.directory or self._free("runs"))
         log_dir = self._values.log_dir
         own = [directory, os.path.realpath(self._free(log_dir) if log_dir else directory)]
-        own += [os.path.join(directory, name) for name in ("checkpoints", "projector")]
+        folders = ("activations", "best", "checkpoints", "projector")
+        own += [os.path.join(directory, name) for name in folders]
         inside = os.path.realpath(folder) + os.sep
         if any((path + os.sep).startswith(inside) for path in own) or inside.startswith(
             tuple(path + os.sep for path in own[2:])
@@ -248,10 +264,9 @@ class Run:
                 "more steps, or begin afresh"
             )
 
-    @property
-    def checkpoints(self) -> str:
-        """The folder of the style's checkpoints, such as checkpoints/tf1."""
-        return os.path.join(self.directory, "checkpoints", self.result["style"].split("_")[0])
+    def checkpoints(self, folder: str = "checkpoints") -> str:
+        """Returns the folder of the style's checkpoints, such as checkpoints/tf1 or best/tf1."""
+        return os.path.join(self.directory, folder, self.result["style"].split("_")[0])
 
     def begin(self, step: int, device: str, **versions: str) -> None:
         """Makes the run's folder, empty of an earlier run where --restart asks for it.
@@ -296,9 +311,11 @@ class Run:
             self._take_lock()
         result = os.path.join(self.directory, "result.json")
         evaluated = os.path.join(self.directory, "evaluation.npz")
-        for path in filter(None, [result, evaluated, values.trace_file, values.export_dir]):
+        history = os.path.join(self.directory, "history.csv")
+        own = [result, evaluated, history]
+        for path in filter(None, [*own, values.trace_file, values.export_dir]):
             files.remove_temporaries(path)
-        if self._values.restart:
+        if self.is_restored or not self.checkpoint:  # what is there is of another beginning
             for path in self._contents():
                 files.remove(path)
             if self._is_run():  # or a start that fails would leave it as complete
@@ -353,6 +370,27 @@ class Run:
         self.result["trace_file"] = recorder.path and os.path.relpath(recorder.path, self.directory)
         return recorder
 
+    def schedule(self, data: Dataset, first_step: int) -> Schedule:
+        """Returns what decides after each epoch, with what is known of those before."""
+        held_out = "validation" if data.validation else "test"
+        path = os.path.join(self.directory, "history.csv")
+        return Schedule(self._values, len(data.train), held_out, path, first_step)
+
+    def save_activations(self, epoch: int, image: np.ndarray, arrays: dict) -> None:
+        """Writes what each layer puts out for an image [784] to activations/epoch-0001.npz.
+
+        Parameters
+        ----------
+        arrays : by the names of the layers, [1, units] or [1, h, w, channels].
+        """
+        folder = os.path.join(self.directory, "activations")
+        path = os.path.join(folder, f"epoch-{epoch:04d}.npz")
+        with files.writing(path):
+            os.makedirs(folder, exist_ok=True)
+            files.remove_temporaries(path)
+            with files.replacing(path) as file:
+                np.savez(file, image=image, **arrays)
+
     def check_loss(self, step: int, loss: float) -> None:
         """Ends the run, exit 3, if the loss at `step` is not a finite number."""
         if not math.isfinite(loss):
@@ -400,6 +438,7 @@ class Run:
             validation_accuracy=validation and validation[1],
             train_seconds=round(seconds, 3),
             steps_per_second=round(steps / seconds, 2) if steps else None,
+            stopped_early=self.result["step"] < self._values.max_steps,
         )
 
     def save(self, **changes: object) -> None:
@@ -408,6 +447,36 @@ class Run:
         path = os.path.join(self.directory, "result.json")
         with files.writing(path):
             files.write_json(path, self.result)
+
+
+def trained(values: FlagValues) -> str:
+    """Returns the checkpoint that --predict goes by: the best of a run that keeps it, or the last.
+
+    Where it is a run's, the flags that its model depends on are set to those of the run.
+
+    Raises
+    ------
+    UserError : --run_dir and --restore name none.
+    """
+    path = values.restore or values.run_dir
+    if not path:
+        raise UserError(
+            "--predict without a trained model; name the folder of its run by --run_dir, or a "
+            "checkpoint by --restore"
+        )
+    checkpoint = checkpoints.find(path)
+    run_dir = os.path.normpath(os.path.join(os.path.dirname(checkpoint), os.pardir, os.pardir))
+    try:
+        with open(os.path.join(run_dir, "result.json")) as file:
+            result = json.load(file)
+        before, best_step = result["flags"], result.get("best_step")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return checkpoint
+    for name in ("optimizer", *flags.MODEL):
+        if name in values and name in before:
+            values[name].value = before[name]
+    is_run = os.path.isdir(path) and os.path.samefile(path, run_dir)
+    return checkpoints.best(run_dir, best_step) if is_run and best_step is not None else checkpoint
 
 
 def free_directory(root: str, style: str, script: str) -> str:

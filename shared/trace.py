@@ -84,6 +84,10 @@ class Trace:
         """Says whether the full values at `step` are asked for."""
         return bool(self.path) and step in self._values_at
 
+    def end(self, step: int) -> None:
+        """Makes `step` the last, sooner than was known, so that its full values are kept."""
+        self._values_at |= {step}
+
     def record(
         self,
         step: int,

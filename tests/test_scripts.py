@@ -46,10 +46,20 @@ def test_prints_the_tutorials_lines_and_nothing_else(run, tmp_path, style):
     assert left["flags"] == {
         "dataset": "digits",
         "validation_size": 100,
+        "validation_start": 0,
         "batch_order": "shuffled",
         "batch_size": 100,
+        "last_batch": "filled",
+        "loss": "cross_entropy",
         "optimizer": "sgd",
         "learning_rate": 0.5,
+        "decay": 1.0,
+        "reduce_on_plateau": False,
+        "plateau_factor": 0.1,
+        "plateau_patience": 10,
+        "early_stopping": False,
+        "patience": 1,
+        "keep_best": False,
         "seed": 0,
         "precision": "float32",
     }
@@ -60,7 +70,11 @@ def test_prints_the_tutorials_lines_and_nothing_else(run, tmp_path, style):
 
 
 @pytest.mark.parametrize(
-    ("style", "number"), [("tf1_style", signal.SIGINT), ("tf2_style", signal.SIGTERM)]
+    ("style", "number"),
+    [
+        pytest.param("tf1_style", signal.SIGINT, marks=pytest.mark.proof),
+        ("tf2_style", signal.SIGTERM),
+    ],
 )
 def test_goes_on_as_if_never_stopped(run, tmp_path, environment, style, number):
     command = [script(style, "mnist_softmax"), DIGITS, "--max_steps=2000"]
@@ -116,7 +130,7 @@ def test_run_goes_on_with_other_threads_or_afresh(run, tmp_path):
     assert len(list((tmp_path / "run" / "checkpoints" / "tf1").glob("*.index"))) == 1
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", [STYLES[0], pytest.param(STYLES[1], marks=pytest.mark.proof)])
 def test_checkpoints_every_n_steps_and_the_five_newest(run, tmp_path, style):
     """And of a copy, not of the folder it was copied from, whose absolute path was given."""
     command = [script(style, "mnist_softmax"), DIGITS, "--save_every=3", "--nolog"]
@@ -286,7 +300,7 @@ def test_missing_tensorflow_in_one_line(run, tmp_path):
     assert process.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", [STYLES[0], pytest.param(STYLES[1], marks=pytest.mark.proof)])
 def test_damaged_checkpoints_in_one_line(run, tmp_path, style):
     """Truncated, then forgotten by its state file: nothing is begun afresh in silence."""
     command = [script(style, "mnist_softmax"), DIGITS, "--run_dir=run", "--nolog"]
@@ -304,3 +318,22 @@ def test_damaged_checkpoints_in_one_line(run, tmp_path, style):
     assert process.returncode == 2 and process.stderr.count("\n") == 1
     assert "expected that of step 5; --restart begins afresh" in process.stderr
     assert result(tmp_path / "run")["step"] == 5 and data.exists()
+
+
+def test_summary(run, tmp_path):
+    """The layers of a model, alike in both styles; nothing is trained."""
+    lines = [
+        run(script(style, "mnist_convnet"), "--batch_norm", "--summary").stdout.splitlines()
+        for style in STYLES
+    ]
+    assert lines[0] == lines[1]
+    assert [line.split("  ")[0] for line in lines[0]] == [
+        *("layer", "conv1", "conv2", "conv3", "fc1", "fc2", "", "")
+    ]
+    assert " ".join(lines[0][1].split()) == (
+        "conv1 28 x 28 x 12 144 W_conv1 3 x 3 x 1 x 12, beta 12, moving_mean 12, moving_variance 12"
+    )
+    total = 9 * 12 + 36 * 12 * 24 + 36 * 24 * 32 + 1568 * 200 + 2010 + 3 * (12 + 24 + 32 + 200)
+    assert lines[0][6].split() == [f"{total:,}", "in", "all"]
+    assert lines[0][7].split()[0] == str(2 * (12 + 24 + 32 + 200))
+    assert list(tmp_path.iterdir()) == []

@@ -23,18 +23,27 @@ with quiet_import():
 BOXES = {
     "mnist_softmax": "input softmax loss accuracy train",
     "mnist_deep": "input conv1 pool1 conv2 pool2 fc1 dropout fc2 loss accuracy train",
+    "mnist_convnet": "input conv1 conv2 conv3 fc1 dropout fc2 loss accuracy train",
 }
-LAYERS = {"mnist_softmax": ["softmax"], "mnist_deep": ["conv1", "conv2", "fc1", "fc2"]}
+LAYERS = {
+    "mnist_softmax": ["softmax"],
+    "mnist_deep": ["conv1", "conv2", "fc1", "fc2"],
+    "mnist_convnet": ["conv1", "conv2", "conv3", "fc1", "fc2"],
+}
+MODEL = {"mnist_convnet": ["--batch_norm", "--nocsv_log"]}
 
 
-@pytest.fixture(scope="module", params=BOXES)
+@pytest.fixture(
+    scope="module",
+    params=["mnist_softmax", "mnist_deep", pytest.param("mnist_convnet", marks=pytest.mark.proof)],
+)
 def pair(request, tmp_path_factory):
     """Both styles' runs of one script: its name, their folders, what their event files hold."""
     folder = tmp_path_factory.mktemp(request.param)
     for style in STYLES:
         command = [sys.executable, script(style, request.param), f"--log_dir={folder}"]
         command += ["--dataset=digits", "--max_steps=25", "--eval_every=10", "--summary_every=10"]
-        command += [f"--run_dir={folder / 'runs' / style}"]
+        command += [f"--run_dir={folder / 'runs' / style}", *MODEL.get(request.param, [])]
         subprocess.run(command, check=True, capture_output=True)
     folders = [folder / style / request.param for style in STYLES]
     return request.param, folders, [Events(folder) for folder in folders]
@@ -182,6 +191,8 @@ def test_same_boxes(pair):
         }
         for layer in LAYERS[name]:
             weights = {"softmax": {"W", "b"}}.get(layer, {f"W_{layer}", f"b_{layer}"})
+            if name == "mnist_convnet" and layer != "fc2":  # with batch norm in the bias's place
+                weights = {f"W_{layer}", "beta", "moving_mean", "moving_variance"}
             inside = {node.split("/")[1] for node in names if node.startswith(layer + "/")}
             assert weights <= inside, style
         read = {source.split(":")[0] for node in graph.node for source in node.input}
@@ -239,7 +250,7 @@ def test_same_embedding(pair):
     np.testing.assert_allclose(*vectors, rtol=1e-5, atol=1e-5)  # not fused where it runs eagerly
     assert held[0] == held[1]
     assert len(held[0]["labels.tsv"].split()) == 400
-    size = 1024 if name == "mnist_deep" else 10
+    size = {"mnist_softmax": 10, "mnist_deep": 1024, "mnist_convnet": 200}[name]
     assert len(vectors[0]) == 400 * size
     assert f"tensor_shape: {size}\n" in (folders[0] / "projector_config.pbtxt").read_text()
 
@@ -254,7 +265,12 @@ def test_evaluation(pair):
         accuracy == json.loads((run_dirs(folders)[0] / "result.json").read_text())["test_accuracy"]
     )
     assert held[0]["images"].shape == (25, 28, 28)
-    assert held[0]["filters"].shape == ((32, 5, 5) if name == "mnist_deep" else (10, 28, 28))
+    shapes = {
+        "mnist_softmax": (10, 28, 28),
+        "mnist_deep": (32, 5, 5),
+        "mnist_convnet": (12, 3, 3),
+    }
+    assert held[0]["filters"].shape == shapes[name]
 
 
 @pytest.mark.proof

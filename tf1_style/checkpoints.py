@@ -31,11 +31,11 @@ def restore(trainer, path, partial):
 class Checkpoints:
     """The checkpoints of one run: every variable of the graph, the optimizer's included."""
 
-    def __init__(self, directory, trainer):
+    def __init__(self, directory, trainer, max_to_keep):
         self._directory = directory
         self._trainer = trainer
         # Relative, or a copy of the folder would restore, and remove, the files of the original.
-        self._saver = tf.train.Saver(max_to_keep=5, save_relative_paths=True)
+        self._saver = tf.train.Saver(max_to_keep=max_to_keep, save_relative_paths=True)
         with checkpoints.restoring(directory, tf.errors.OpError):
             state = tf.train.get_checkpoint_state(directory)
         kept = state.all_model_checkpoint_paths if state else []
@@ -44,7 +44,7 @@ class Checkpoints:
         self._saver.recover_last_checkpoints(kept)
 
     def save(self, step):
-        """Writes the checkpoint of `step`, and removes all but the five newest."""
+        """Writes the checkpoint of `step`, and removes all but the newest `max_to_keep`."""
         path = os.path.join(self._directory, checkpoints.NAME)
         with checkpoints.writing(f"{path}-{step}", tf.errors.OpError):
             os.makedirs(self._directory, exist_ok=True)

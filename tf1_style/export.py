@@ -13,11 +13,11 @@ def export(trainer, values):
     """
     with tf.Graph().as_default(), tf.Session() as session:
         images = tf.placeholder(tf.float32, [None, 784], name="images")
-        model = type(trainer.model)(values.seed)
-        logits, _ = model(images, keep_prob=None, step=None)
+        model = type(trainer.model)(values)
+        logits, _ = model(images, keep_prob=None, step=None, training=False)
         outputs = {"scores": tf.nn.softmax(logits), "classes": tf.argmax(logits, 1)}
         weights = trainer.values(trainer.weights)
-        for variable in tf.trainable_variables():
+        for variable in tf.global_variables():
             variable.load(weights[variable.op.name], session)
         with files.replacing_folder(values.export_dir, tf.errors.OpError) as folder:
             tf.saved_model.simple_save(session, folder, {"images": images}, outputs)

@@ -30,8 +30,8 @@ class MnistDeep:
     is the part of a migration that can be done, and tested, while still in TensorFlow 1.
     """
 
-    def __init__(self, seed):
-        self.seed = seed
+    def __init__(self, values):
+        self.seed = seed = values.seed
         with tf.name_scope("conv1"):
             self.W_conv1 = weight_variable([5, 5, 1, 32], [seed, 0], name="W_conv1")
             self.b_conv1 = bias_variable([32], name="b_conv1")
@@ -48,7 +48,7 @@ class MnistDeep:
             self.W_fc2 = weight_variable([1024, 10], [seed, 6], name="W_fc2")
             self.b_fc2 = bias_variable([10], name="b_fc2")
 
-    def __call__(self, x, keep_prob, step):
+    def __call__(self, x, keep_prob, step, training):
         with tf.name_scope("input/"):  # the slash goes back into a scope that is there
             x_image = tf.reshape(x, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
 

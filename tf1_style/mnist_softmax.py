@@ -28,14 +28,14 @@ class MnistSoftmax:
     is the part of a migration that can be done, and tested, while still in TensorFlow 1.
     """
 
-    def __init__(self, seed):
-        # Zeros to start with: there is nothing to draw, so `seed` goes unused.
+    def __init__(self, values):
+        # Zeros to start with: there is nothing to draw, so `values.seed` goes unused.
         with tf.name_scope("softmax"):
             self.W = tf.Variable(tf.zeros([784, 10]), name="W")
             self.b = tf.Variable(tf.zeros([10]), name="b")
 
-    def __call__(self, x, keep_prob, step):
-        # No dropout: `keep_prob` and `step` go unused.
+    def __call__(self, x, keep_prob, step, training):
+        # No dropout: `keep_prob`, `step` and `training` go unused.
         with tf.name_scope("softmax/"):  # the slash goes back into the variables' scope
             y = tf.matmul(x, self.W) + self.b  # [n, 784] to [n, 10]
         return y, {"softmax": y}

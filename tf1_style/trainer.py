@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from shared import batches, console, datasets, evaluation, flags, machine, runs
+from shared import batches, console, datasets, evaluation, flags, machine, pictures, runs
+from shared.checkpoints import best
 from tf1_style.checkpoints import Checkpoints, restore
 from tf1_style.export import export
 from tf1_style.optimizers import OPTIMIZERS
@@ -27,17 +28,30 @@ class Trainer:
             self.images = tf.placeholder(tf.float32, [None, 784], name="images")
             self.labels = tf.placeholder(tf.float32, [None, 10], name="labels")
             self.keep_prob = tf.placeholder(tf.float32, [], name="keep_prob")
+        self.loss_name = values.loss
         self.global_step = tf.train.create_global_step()
-        self.model = model_class(values.seed)
+        self.model = model_class(values)
         self.loss, self.accuracy, self.activations = self.forward(
-            self.images, self.labels, self.keep_prob
+            self.images, self.labels, self.keep_prob, training=True
         )
         self.weights = [variable.op.name for variable in tf.global_variables()[1:]]  # but the step
         with tf.variable_scope("train"):
-            optimizer = OPTIMIZERS[values.optimizer](values.learning_rate)
+            self.learning_rate = tf.placeholder(tf.float32, [], name="learning_rate")
+            optimizer = OPTIMIZERS[values.optimizer](self.learning_rate)
             # optimizer.minimize() is these two; the summaries show the gradients between them.
             self.gradients = optimizer.compute_gradients(self.loss)
-            self.train_op = optimizer.apply_gradients(self.gradients, global_step=self.global_step)
+            # What batch norm wants done in each step; without this nothing would do it.
+            with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+                self.train_op = optimizer.apply_gradients(
+                    self.gradients, global_step=self.global_step
+                )
+        loss, accuracy, layers = self.forward(
+            self.images, self.labels, self.keep_prob, training=False
+        )
+        # What is fetched stays float32, and with it what it is made of. A copy is fetched, as the
+        # twin's function returns one, so that in bfloat16 both round alike.
+        layers = {name: tf.identity(activation) for name, activation in layers.items()}
+        self.evaluation = loss, accuracy, layers
         self.variables = {variable.op.name: variable for variable in tf.global_variables()}
 
         config = tf.ConfigProto(intra_op_parallelism_threads=values.threads)
@@ -47,39 +61,50 @@ class Trainer:
         self.session = tf.Session(config=config)
         self.session.run(tf.global_variables_initializer())
 
-    def forward(self, images, labels, keep_prob):
+    def forward(self, images, labels, keep_prob, training):
         """Returns loss, accuracy, activations, for images [n, 784] and one-hot labels [n, 10]."""
-        logits, activations = self.model(images, keep_prob, self.global_step)
+        logits, activations = self.model(images, keep_prob, self.global_step, training)
         with tf.name_scope("loss"):
-            cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)
-            loss = tf.reduce_mean(cross_entropy)
+            if self.loss_name == "mean_squared_error":
+                errors = tf.square(logits - labels)
+            else:
+                errors = tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)
+            loss = tf.reduce_mean(errors)
         with tf.name_scope("accuracy"):
             correct = tf.equal(tf.argmax(logits, 1), tf.argmax(labels, 1))
             accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
         return loss, accuracy, activations
 
-    def train_step(self, images, labels, keep_prob, **run_arguments):
+    def train_step(self, images, labels, keep_prob, learning_rate, **run_arguments):
         """Updates the weights once; returns the loss before the update."""
         _, loss = self.session.run(
             [self.train_op, self.loss],
-            feed_dict={self.images: images, self.labels: labels, self.keep_prob: keep_prob},
+            feed_dict={
+                self.images: images,
+                self.labels: labels,
+                self.keep_prob: keep_prob,
+                self.learning_rate: learning_rate,
+            },
             **run_arguments,
         )
         return loss
 
     def evaluate(self, images, labels):
         """Returns loss, accuracy and logits [n, 10], without dropout."""
+        loss, accuracy, layers = self.evaluation
         return self.session.run(
-            [self.loss, self.accuracy, list(self.activations.values())[-1]],
+            [loss, accuracy, list(layers.values())[-1]],
             feed_dict={self.images: images, self.labels: labels, self.keep_prob: 1.0},
         )
 
-    def last_hidden(self, images):
-        """Returns the activations [n, units] of the layer before the logits, if there is one."""
-        return self.session.run(
-            list(self.activations.values())[-2:][0],
-            feed_dict={self.images: images, self.keep_prob: 1.0},
-        )
+    def layers(self, images):
+        """Returns what each layer puts out, without dropout: names to arrays [n, ...]."""
+        _, _, layers = self.evaluation
+        return self.session.run(layers, feed_dict={self.images: images, self.keep_prob: 1.0})
+
+    def layer_shapes(self):
+        """Returns the shapes of what the layers put out, by name; the batch's size is None."""
+        return {name: output.shape.as_list() for name, output in self.activations.items()}
 
     def values(self, names):
         """Returns the arrays that the variables of these names hold, as a dict."""
@@ -101,15 +126,23 @@ def evaluate(trainer, examples, after_slice=lambda: None):
 
 def batch_of(step, values, examples):
     """Returns the images and labels of a step; they depend on nothing else."""
-    indices = batches.indices(
-        step, values.batch_size, len(examples), values.seed, values.batch_order
-    )
-    return examples.batch(indices, one_hot=True)
+    return examples.batch(batches.of_step(step, values, len(examples)), one_hot=True)
+
+
+def traced(trainer, values, data, step, is_full, is_last=False):
+    """Returns what is held against the twin: weights; in full also slots; at last an evaluation."""
+    held = trainer.values(trainer.variables if is_full else trainer.weights)
+    if is_last:
+        _, _, held["evaluation/logits"] = trainer.evaluate(*batch_of(step, values, data.train))
+    return held
 
 
 def train(trainer, values, data, run, summaries, first_step):
     """Runs the steps that are left; returns how many there were, and the seconds they took."""
-    checkpoints = Checkpoints(run.checkpoints, trainer)
+    checkpoints = Checkpoints(run.checkpoints(), trainer, max_to_keep=5)
+    kept = values.keep_best and Checkpoints(run.checkpoints("best"), trainer, max_to_keep=1)
+    schedule = run.schedule(data, first_step)
+    run.result["best_step"] = schedule.best_step
     if run.is_restored:  # so that this run has one of its own to go on from
         checkpoints.save(first_step)
     keep_prob = values.keep_prob if "keep_prob" in values else 1.0
@@ -119,38 +152,33 @@ def train(trainer, values, data, run, summaries, first_step):
         trace = stack.enter_context(run.trace(first_step))
         progress = stack.enter_context(console.Progress(first_step, values.max_steps))
         if trace.wants(first_step):
-            trace.record(first_step, None, trainer.values(trainer.variables))
+            trace.record(first_step, None, traced(trainer, values, data, first_step, is_full=True))
         for step in range(first_step, values.max_steps):
+            if schedule.is_over:
+                break
             images, labels = batch_of(step, values, data.train)
-            if values.eval_every and step % values.eval_every == 0:
-                loss, accuracy, _ = trainer.evaluate(images, labels)
-                progress.training_accuracy(step, accuracy)
-                summaries.scalars(
-                    step,
-                    {
-                        "loss/training": loss,
-                        "accuracy/training": accuracy,
-                        "learning_rate": values.learning_rate,
-                        "steps_per_second": progress.pace(),
-                    },
-                )
-            if summaries.wants(step):
-                summaries.look(step, images, labels)
-                if data.validation:
-                    loss, accuracy, _ = evaluate(trainer, data.validation)
-                    summaries.scalars(
-                        step, {"loss/validation": loss, "accuracy/validation": accuracy}
-                    )
-
-            loss = trainer.train_step(images, labels, keep_prob, **summaries.run_metadata(step))
+            look(trainer, values, data, summaries, progress, schedule, step, images, labels)
+            loss = trainer.train_step(
+                images,
+                labels,
+                keep_prob,
+                schedule.learning_rate(step),
+                **summaries.run_metadata(step),
+            )
             done = step + 1
             if trace.wants(done):
-                names = trainer.variables if trace.wants_values(done) else trainer.weights
-                trace.record(done, loss, trainer.values(names))
+                is_full, is_last = trace.wants_values(done), done == values.max_steps
+                trace.record(done, loss, traced(trainer, values, data, done, is_full, is_last))
             run.check_loss(step, loss)
             progress.step(loss)
 
-            due = done == values.max_steps or (values.save_every and done % values.save_every == 0)
+            if schedule.measures(done):
+                row = end_epoch(trainer, values, data, run, schedule, kept, done)
+                progress.epoch(row)
+                summaries.epoch(row)
+
+            is_last = done == values.max_steps or schedule.is_over
+            due = is_last or (values.save_every and done % values.save_every == 0)
             if due or run.signals.received:
                 # So that no weights are saved whose loss is not finite.
                 run.check_loss(done, trainer.evaluate(images, labels)[0])
@@ -158,46 +186,110 @@ def train(trainer, values, data, run, summaries, first_step):
                 checkpoints.save(done)
                 run.save(step=done)
                 run.stop_if_asked()
-    return values.max_steps - first_step, time.perf_counter() - started
+        last = run.result["step"]
+        if schedule.is_over and trace.path:  # sooner than it could know
+            trace.end(last)
+            trace.record(last, None, traced(trainer, values, data, last, True, is_last=True))
+    return last - first_step, time.perf_counter() - started
+
+
+def look(trainer, values, data, summaries, progress, schedule, step, images, labels):
+    """Reports and writes how it stands before a step, if it is time for it."""
+    if values.eval_every and step % values.eval_every == 0:
+        loss, accuracy, _ = trainer.evaluate(images, labels)
+        progress.training_accuracy(step, accuracy)
+        summaries.scalars(
+            step,
+            {
+                "loss/training": loss,
+                "accuracy/training": accuracy,
+                "learning_rate": schedule.learning_rate(step),
+                "steps_per_second": progress.pace(),
+            },
+        )
+    if summaries.wants(step):
+        summaries.look(step, images, labels)
+        if data.validation:
+            loss, accuracy, _ = evaluate(trainer, data.validation)
+            summaries.scalars(step, {"loss/validation": loss, "accuracy/validation": accuracy})
+
+
+def end_epoch(trainer, values, data, run, schedule, kept, step):
+    """Measures what the epoch has trained, keeps it if it is the best; returns the measurements."""
+    held_out = data.validation or data.test
+    training = evaluate(trainer, data.train.first(len(held_out)))
+    row = schedule.add(step, training[:2], evaluate(trainer, held_out)[:2])
+    if schedule.best_step == step:
+        kept.save(step)
+        run.save(best_step=step)
+    if values.save_activations:
+        image, _ = held_out.batch(slice(1))
+        run.save_activations(row["epoch"], image[0], trainer.layers(image))
+    return row
 
 
 def finish(trainer, values, data, run, summaries, steps, seconds):
     """Tests what was trained, and writes all there is to say of it."""
+    step = run.result["step"]
+    if summaries.wants(step, is_last=True):
+        summaries.look(step, *batch_of(step, values, data.train))
+    if run.result["best_step"] is not None:
+        step = restore(trainer, best(run.directory, run.result["best_step"]), partial=False)
     test = evaluate(trainer, data.test, run.stop_if_asked)
     validation = None
     if data.validation:
         validation = evaluate(trainer, data.validation, run.stop_if_asked)
-    if summaries.wants(values.max_steps):
-        summaries.look(values.max_steps, *batch_of(values.max_steps, values, data.train))
-    filters = trainer.values(trainer.weights[:1])[trainer.weights[0]]
-    summaries.results(run.result["flags"], data.test, test, validation, filters)
-    evaluation.save(run.directory, data.test, test[2], filters)
+    first_weights = trainer.values(trainer.weights[:1])[trainer.weights[0]]
+    summaries.results(step, run.result["flags"], data.test, test, validation, first_weights)
+    evaluation.save(run.directory, data.test, test[2], first_weights)
     run.finish(steps, seconds, test[:2], validation and validation[:2])
+
+
+def train_and_test(model_class, values):
+    """Trains and tests as the flags say, or goes on with it; prints the test accuracy."""
+    data = datasets.load(
+        values.dataset, values.data_dir, values.validation_size, values.validation_start
+    )
+    run = runs.Run(Path(sys.argv[0]).stem, __package__, values, data)
+    if not run.is_complete or values.export_dir:
+        device = machine.select_device(
+            values, tf.__version__, tf.config.experimental.list_physical_devices
+        )
+        with run.signals:
+            trainer = Trainer(model_class, values)
+            first_step = 0
+            if run.checkpoint:
+                first_step = restore(trainer, run.checkpoint, values.partial)
+            run.begin(first_step, device, tensorflow=tf.__version__)
+            if not run.is_complete:
+                with Summaries(run.log_dir, trainer, values, first_step) as summaries:
+                    steps, seconds = train(trainer, values, data, run, summaries, first_step)
+                    finish(trainer, values, data, run, summaries, steps, seconds)
+            if values.export_dir:
+                export(trainer, values)
+    print(f"test accuracy {run.result['test_accuracy']:g}")
+
+
+def predict(model_class, values):
+    """Says which digits are on the pictures of --predict."""
+    checkpoint = runs.trained(values)
+    images = pictures.read_digits(values.predict)
+    machine.select_device(values, tf.__version__, tf.config.experimental.list_physical_devices)
+    trainer = Trainer(model_class, values)
+    restore(trainer, checkpoint, values.partial)
+    logits = list(trainer.layers(images).values())[-1]
+    evaluation.say(values.predict, np.asarray(logits))
 
 
 def main(model_class, doc, **defaults):
     """Does what the command line asks for, with a model's own defaults for its flags."""
     with console.one_line_errors():
         values = flags.parse(sys.argv, doc, **defaults)
-        data = datasets.load(values.dataset, values.data_dir, values.validation_size)
-        run = runs.Run(Path(sys.argv[0]).stem, __package__, values, data)
-        if not run.is_complete or values.export_dir:
-            device = machine.select_device(
-                values.device,
-                values.precision,
-                tf.__version__,
-                tf.config.experimental.list_physical_devices,
-            )
-            with run.signals:
-                trainer = Trainer(model_class, values)
-                first_step = 0
-                if run.checkpoint:
-                    first_step = restore(trainer, run.checkpoint, values.partial)
-                run.begin(first_step, device, tensorflow=tf.__version__)
-                if not run.is_complete:
-                    with Summaries(run.log_dir, trainer, values, first_step) as summaries:
-                        steps, seconds = train(trainer, values, data, run, summaries, first_step)
-                        finish(trainer, values, data, run, summaries, steps, seconds)
-                if values.export_dir:
-                    export(trainer, values)
-        print(f"test accuracy {run.result['test_accuracy']:g}")
+        if values.summary:
+            trainer = Trainer(model_class, values)
+            weights = {name: trainer.variables[name] for name in trainer.weights}
+            console.summary(trainer.layer_shapes(), weights)
+        elif values.predict:
+            predict(model_class, values)
+        else:
+            train_and_test(model_class, values)

@@ -33,16 +33,19 @@ def restore(trainer, path, partial):
 class Checkpoints:
     """The checkpoints of one run: every variable of the trainer, the optimizer's included."""
 
-    def __init__(self, directory, trainer):
+    def __init__(self, directory, trainer, max_to_keep):
         self._directory = directory
         with checkpoints.restoring(directory, tf.errors.OpError):
             self._manager = tf.train.CheckpointManager(
-                trainer.checkpoint, directory, max_to_keep=5, checkpoint_name=checkpoints.NAME
+                trainer.checkpoint,
+                directory,
+                max_to_keep=max_to_keep,
+                checkpoint_name=checkpoints.NAME,
             )
         checkpoints.tidy(directory, self._manager.checkpoints)
 
     def save(self, step):
-        """Writes the checkpoint of `step`, and removes all but the five newest."""
+        """Writes the checkpoint of `step`, and removes all but the newest `max_to_keep`."""
         path = os.path.join(self._directory, checkpoints.NAME)
         with checkpoints.writing(f"{path}-{step}", tf.errors.OpError):
             os.makedirs(self._directory, exist_ok=True)

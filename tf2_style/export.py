@@ -14,7 +14,7 @@ def export(trainer, values):
 
     @tf.function(input_signature=[tf.TensorSpec([None, 784], tf.float32, name="images")])
     def predict(images):
-        logits, _ = trainer.model(images, keep_prob=None, step=None)
+        logits, _ = trainer.model(images, keep_prob=None, step=None, training=False)
         return {"scores": tf.nn.softmax(logits), "classes": tf.argmax(logits, 1)}
 
     with files.replacing_folder(values.export_dir, tf.errors.OpError) as folder:

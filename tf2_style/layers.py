@@ -1,27 +1,56 @@
-"""The helpers of the tutorial's models (TensorFlow 2 style)."""
+"""What models are made of (TensorFlow 2 style)."""
 
+import math
+
+import numpy as np
 import tensorflow as tf
 
 
-def weight_variable(shape, seed, name):
-    """Returns a variable of normal noise, stddev 0.1, truncated at two standard deviations.
+def weight_variable(shape, seed, name, initializer="truncated_normal"):
+    """Returns a variable of noise, drawn as the name of the initializer says.
 
     `seed` is two integers. A stateless initialiser draws the same bits in either style, and did in
     TensorFlow 1.15.5 and 2.21; `tf.random.truncated_normal` draws others in each.
     """
-    initial = tf.random.stateless_truncated_normal(shape, seed, stddev=0.1)
+    return tf.Variable(INITIALIZERS[initializer](shape, seed), name=name)
+
+
+def truncated_normal(shape, seed):
+    """The tutorial's: stddev 0.1, truncated at two standard deviations."""
+    return tf.random.stateless_truncated_normal(shape, seed, stddev=0.1)
+
+
+def uniform(shape, seed):
+    """Keras's "uniform": from -0.05 to 0.05."""
+    return tf.random.stateless_uniform(shape, seed, -0.05, 0.05)
+
+
+def glorot_uniform(shape, seed):
+    """Keras's default, such that signals keep their size (Glorot and Bengio, 2010).
+
+    `shape` is [units in, units out], or that of a convolution, [h, w, channels in, channels out].
+    """
+    field = np.prod(shape[:-2])  # 1 where there is none
+    limit = math.sqrt(6 / (field * (shape[-2] + shape[-1])))
+    return tf.random.stateless_uniform(shape, seed, -limit, limit)
+
+
+INITIALIZERS = {
+    "truncated_normal": truncated_normal,
+    "uniform": uniform,
+    "glorot_uniform": glorot_uniform,
+}
+
+
+def bias_variable(shape, name, value=0.1):
+    """Returns a variable that starts at 0.1, so that no ReLU starts dead, or at another value."""
+    initial = tf.constant(value, shape=shape)
     return tf.Variable(initial, name=name)
 
 
-def bias_variable(shape, name):
-    """Returns a variable that starts at 0.1, so that no ReLU starts dead."""
-    initial = tf.constant(0.1, shape=shape)
-    return tf.Variable(initial, name=name)
-
-
-def conv2d(x, W):
-    """Convolves x [n, h, w, c] with W [fh, fw, c, d], stride 1: [n, h, w, d]."""
-    return tf.nn.conv2d(x, W, strides=[1, 1, 1, 1], padding="SAME")
+def conv2d(x, W, stride=1):
+    """Convolves x [n, h, w, c] with W [fh, fw, c, d]: [n, h/stride, w/stride, d], rounded up."""
+    return tf.nn.conv2d(x, W, strides=[1, stride, stride, 1], padding="SAME")
 
 
 def max_pool_2x2(x):
@@ -29,13 +58,73 @@ def max_pool_2x2(x):
     return tf.nn.max_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME")
 
 
-def dropout(x, keep_prob, seed):
+def dropout(x, keep_prob, seed, layer=0):
     """Keeps each unit of x with probability `keep_prob` and scales it up, or sets it to 0.
 
     TensorFlow 2 takes the rate at which units are dropped, 1 - keep_prob: the argument that is
-    most often migrated wrong. The noise follows from `seed`, two integers. Where `keep_prob` is
-    None, there is no dropout in the graph.
+    most often migrated wrong. The noise follows from `seed`, two integers, and from which of the
+    model's dropouts it is. Where `keep_prob` is None, there is no dropout in the graph.
     """
     if keep_prob is None:
         return x
-    return tf.nn.experimental.stateless_dropout(x, rate=1 - keep_prob, seed=seed)
+    return tf.nn.experimental.stateless_dropout(x, rate=1 - keep_prob, seed=_of_layer(seed, layer))
+
+
+def _of_layer(seed, layer):
+    """Returns a seed of the layer's own: seeds have 64 bits, and ours take up 31."""
+    first, second = seed
+    return [first + (layer << 32), second]
+
+
+ACTIVATIONS = {
+    "relu": tf.nn.relu,
+    "sigmoid": tf.sigmoid,
+    "tanh": tf.tanh,
+    "linear": lambda h: h,
+}
+
+
+class Bias(tf.Module):
+    """Adds a number of its own to each unit or channel; starts at 0."""
+
+    def __init__(self, units, name):
+        super().__init__()
+        self.b = bias_variable([units], name=name, value=0.0)
+
+    def __call__(self, h, training):
+        return h + self.b
+
+
+class BatchNorm(tf.Module):
+    """Gives each unit or channel the mean beta and the variance 1 (Ioffe and Szegedy, 2015).
+
+    In training by the batch's own mean and variance, which also move the averages that take their
+    place in evaluation. Calling it moves them: there are no UPDATE_OPS, and who only wants to look
+    has to put them back. There is no factor gamma, as what follows is a ReLU and a layer with
+    factors of its own.
+
+    The batch is centred once, and its variance taken of that. `tf.nn.moments` and
+    `tf.nn.batch_normalization` each read `h` again, and a gradient of more than two terms is
+    summed in another order in each style.
+    """
+
+    MOMENTUM = 0.99
+    EPSILON = 1e-3
+
+    def __init__(self, units):
+        super().__init__()
+        self.beta = tf.Variable(tf.zeros([units]), name="beta")
+        self.mean = tf.Variable(tf.zeros([units]), trainable=False, name="moving_mean")
+        self.variance = tf.Variable(tf.ones([units]), trainable=False, name="moving_variance")
+
+    def __call__(self, h, training):
+        if training:
+            axes = list(range(len(h.shape) - 1))  # all but the last
+            mean = tf.reduce_mean(h, axes)
+            centred = h - mean
+            variance = tf.reduce_mean(tf.square(centred), axes)
+            for average, value in ((self.mean, mean), (self.variance, variance)):
+                average.assign_sub((average - value) * (1 - self.MOMENTUM))
+        else:
+            centred, variance = h - self.mean, self.variance
+        return centred * tf.math.rsqrt(variance + self.EPSILON) + self.beta

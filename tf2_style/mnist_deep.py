@@ -28,9 +28,9 @@ class MnistDeep(tf.Module):
     a graph, more than once, and must not make any.
     """
 
-    def __init__(self, seed):
+    def __init__(self, values):
         super().__init__()
-        self.seed = seed
+        self.seed = seed = values.seed
         with tf.name_scope("conv1"):
             self.W_conv1 = weight_variable([5, 5, 1, 32], [seed, 0], name="W_conv1")
             self.b_conv1 = bias_variable([32], name="b_conv1")
@@ -47,7 +47,7 @@ class MnistDeep(tf.Module):
             self.W_fc2 = weight_variable([1024, 10], [seed, 6], name="W_fc2")
             self.b_fc2 = bias_variable([10], name="b_fc2")
 
-    def __call__(self, x, keep_prob, step):
+    def __call__(self, x, keep_prob, step, training):
         with tf.name_scope("input/"):  # the slash goes back into a scope that is there
             x_image = tf.reshape(x, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
 

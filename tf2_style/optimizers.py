@@ -24,38 +24,41 @@ def _slots(variables, name, value=0.0):
 class GradientDescent(tf.Module):
     """w -= learning_rate * g"""
 
-    def __init__(self, variables, learning_rate):
+    def __init__(self, variables):
         super().__init__()
         self.variables_to_train = variables
-        self.learning_rate = learning_rate
 
-    def apply(self, gradients):
+    def apply(self, gradients, learning_rate):
         for variable, gradient in zip(self.variables_to_train, gradients):
             tf.raw_ops.ResourceApplyGradientDescent(
-                var=variable.handle, alpha=self.learning_rate, delta=gradient
+                var=variable.handle, alpha=learning_rate, delta=gradient
             )
 
 
 class Momentum(tf.Module):
-    """a = momentum * a + g; w -= learning_rate * a"""
+    """a = momentum * a + g; w -= learning_rate * a
 
-    def __init__(self, variables, learning_rate, momentum=0.9):
+    Nesterov's takes the next step's momentum into account: w -= learning_rate * (g + momentum * a)
+    """
+
+    def __init__(self, variables, momentum=0.9, use_nesterov=False):
         super().__init__()
         self.variables_to_train = variables
-        self.learning_rate = learning_rate
         self.momentum = momentum
+        self.use_nesterov = use_nesterov
         self.accumulators = _slots(variables, "Momentum")
 
-    def apply(self, gradients):
+    def apply(self, gradients, learning_rate):
         for variable, accumulator, gradient in zip(
             self.variables_to_train, self.accumulators, gradients
         ):
             tf.raw_ops.ResourceApplyMomentum(
                 var=variable.handle,
                 accum=accumulator.handle,
-                lr=self.learning_rate,
+                lr=learning_rate,
                 grad=gradient,
                 momentum=self.momentum,
+                use_nesterov=self.use_nesterov,
             )
 
 
@@ -65,20 +68,19 @@ class Adagrad(tf.Module):
     The accumulator starts at 0.1. Keras's Adagrad does too, and adds an epsilon under the root.
     """
 
-    def __init__(self, variables, learning_rate, initial_accumulator_value=0.1):
+    def __init__(self, variables, initial_accumulator_value=0.1):
         super().__init__()
         self.variables_to_train = variables
-        self.learning_rate = learning_rate
         self.accumulators = _slots(variables, "Adagrad", initial_accumulator_value)
 
-    def apply(self, gradients):
+    def apply(self, gradients, learning_rate):
         for variable, accumulator, gradient in zip(
             self.variables_to_train, self.accumulators, gradients
         ):
             tf.raw_ops.ResourceApplyAdagrad(
                 var=variable.handle,
                 accum=accumulator.handle,
-                lr=self.learning_rate,
+                lr=learning_rate,
                 grad=gradient,
             )
 
@@ -89,17 +91,16 @@ class RMSProp(tf.Module):
     The mean square s starts at 1, in Keras's RMSprop at 0: its first steps are much longer.
     """
 
-    def __init__(self, variables, learning_rate, decay=0.9, momentum=0.0, epsilon=1e-10):
+    def __init__(self, variables, decay=0.9, momentum=0.0, epsilon=1e-10, initial_mean_square=1.0):
         super().__init__()
         self.variables_to_train = variables
-        self.learning_rate = learning_rate
         self.decay = decay
         self.momentum = momentum
         self.epsilon = epsilon
-        self.mean_squares = _slots(variables, "RMSProp", 1.0)
+        self.mean_squares = _slots(variables, "RMSProp", initial_mean_square)
         self.moments = _slots(variables, "RMSProp_1")
 
-    def apply(self, gradients):
+    def apply(self, gradients, learning_rate):
         for variable, mean_square, moment, gradient in zip(
             self.variables_to_train, self.mean_squares, self.moments, gradients
         ):
@@ -107,7 +108,7 @@ class RMSProp(tf.Module):
                 var=variable.handle,
                 ms=mean_square.handle,
                 mom=moment.handle,
-                lr=self.learning_rate,
+                lr=learning_rate,
                 rho=self.decay,
                 momentum=self.momentum,
                 epsilon=self.epsilon,
@@ -122,10 +123,9 @@ class Adam(tf.Module):
     Epsilon is 1e-8; in Keras's Adam it is 1e-7.
     """
 
-    def __init__(self, variables, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    def __init__(self, variables, beta1=0.9, beta2=0.999, epsilon=1e-8):
         super().__init__()
         self.variables_to_train = variables
-        self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
@@ -134,7 +134,7 @@ class Adam(tf.Module):
         self.m = _slots(variables, "Adam")
         self.v = _slots(variables, "Adam_1")
 
-    def apply(self, gradients):
+    def apply(self, gradients, learning_rate):
         for variable, m, v, gradient in zip(self.variables_to_train, self.m, self.v, gradients):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
@@ -142,7 +142,7 @@ class Adam(tf.Module):
                 v=v.handle,
                 beta1_power=self.beta1_power,
                 beta2_power=self.beta2_power,
-                lr=self.learning_rate,
+                lr=learning_rate,
                 beta1=self.beta1,
                 beta2=self.beta2,
                 epsilon=self.epsilon,
@@ -155,7 +155,10 @@ class Adam(tf.Module):
 OPTIMIZERS = {
     "sgd": GradientDescent,
     "momentum": Momentum,
+    "nesterov": lambda variables: Momentum(variables, use_nesterov=True),
     "adagrad": Adagrad,
     "rmsprop": RMSProp,
+    # With Keras's constants.
+    "rmsprop_keras": lambda variables: RMSProp(variables, epsilon=1e-7, initial_mean_square=0.0),
     "adam": Adam,
 }

@@ -25,11 +25,10 @@ class Summaries:
                 with self._writer.as_default():
                     tf.summary.graph(shown_graph(trainer))
 
-    def wants(self, step):
+    def wants(self, step, is_last=False):
         """Says whether it is time for `look`."""
         every = self._values.summary_every
-        last = self._values.max_steps
-        return bool(self._writer and every and (step % every == 0 or step == last))
+        return bool(self._writer and every and (step % every == 0 or is_last))
 
     def scalars(self, step, values):
         """Writes a dict of numbers as they are at `step`; None is left out."""
@@ -67,24 +66,31 @@ class Summaries:
         if step == self._first_step:
             self.image(step, "images/input", pictures.of_batch(images, labels))
 
-    def results(self, flags, examples, test, validation, filters):
+    def epoch(self, row):
+        """Writes what was measured after an epoch, a row of history.csv."""
+        for name in set(row) & {"validation_loss", "validation_accuracy"}:
+            self.scalars(row["step"], {"/".join(reversed(name.split("_"))): row[name]})
+
+    def results(self, step, flags, examples, test, validation, first_weights):
         """Writes what there is to see of a trained model.
 
-        `test` and `validation` are loss, accuracy and logits; `flags` a dict, for the HParams.
+        `test` and `validation` are loss, accuracy and logits; `flags` a dict, for the HParams;
+        `first_weights` those of the first layer.
         """
         if not self._writer:
             return
-        step = self._values.max_steps
         self.scalars(step, {"loss/test": test[0], "accuracy/test": test[1]})
         if validation:
             self.scalars(
                 step, {"loss/validation": validation[0], "accuracy/validation": validation[1]}
             )
         self.image(step, "images/mistakes", evaluation.mistakes_picture(examples, test[2]))
-        self.image(step, "images/filters", pictures.tiled(pictures.filters(filters)))
+        self.image(step, "images/filters", pictures.tiled(pictures.filters(first_weights)))
         self._hyperparameters(dict(flags, max_steps=step, style=__package__))
         parts = examples.slices(end=evaluation.EMBEDDED)
-        vectors = [self._trainer.last_hidden(examples.batch(part)[0]) for part in parts]
+        layers = [self._trainer.layers(examples.batch(part)[0]) for part in parts]
+        # The last hidden layer, or the only one.
+        vectors = [list(outputs.values())[-2:][0] for outputs in layers]
         evaluation.save_embedding(self._directory, np.concatenate(vectors), examples)
 
     def _hyperparameters(self, values):
@@ -130,6 +136,7 @@ def shown_graph(trainer):
     """
     graph = trainer.train_step.get_concrete_function().graph
     names = {argument: f"input/{argument}" for argument in ("images", "labels", "keep_prob")}
+    names["learning_rate"] = "train/learning_rate"
     names["gradient_tape"] = "train/gradients"
     variables = {id(variable.handle): name for name, variable in trainer.variables.items()}
     for handle, placeholder in graph.captures:

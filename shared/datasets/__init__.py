@@ -57,6 +57,10 @@ class Examples:
         labels = self.labels[indices].astype(np.int64)
         return images, np.eye(CLASSES, dtype=np.float32)[labels] if one_hot else labels
 
+    def first(self, count: int) -> Examples:
+        """Returns so many of the examples, or all where there are fewer."""
+        return Examples(self.images[:count], self.labels[:count])
+
     def slices(self, size: int = 500, end: int | None = None) -> Iterator[slice]:
         """Yields slices that cover all examples, or those before `end`, `size` at a time."""
         end = len(self) if end is None else min(len(self), end)
@@ -64,15 +68,18 @@ class Examples:
             yield slice(start, min(start + size, end))
 
 
-def load(name: str, data_dir: str = "", validation_size: int | None = None) -> Dataset:
+def load(
+    name: str, data_dir: str = "", validation_size: int | None = None, validation_start: int = 0
+) -> Dataset:
     """Returns a dataset, verified.
 
     Parameters
     ----------
     name : one of NAMES.
     data_dir : where to look first; see `sources.load`.
-    validation_size : how many of the training examples, from the first, are held out; None holds
-        out as many as is usual: 5,000 as in TensorFlow's tutorial, 100 of the digits.
+    validation_size : how many of the training examples are held out; None holds out as many as is
+        usual: 5,000 as in TensorFlow's tutorial, 100 of the digits.
+    validation_start : the number of the first of them.
 
     Returns
     -------
@@ -91,10 +98,22 @@ def load(name: str, data_dir: str = "", validation_size: int | None = None) -> D
             f"--validation_size={validation_size}: expected 0 to {total - 1}; {name} has {total} "
             "training examples"
         )
+    end = validation_start + validation_size
+    if end > total:
+        raise DataError(
+            f"--validation_start={validation_start}: expected at most {total - validation_size}; "
+            f"{name} has {total} training examples, of which {validation_size} are held out"
+        )
     images, labels = files["train_images"], files["train_labels"]
+    held_out = Examples(images[validation_start:end], labels[validation_start:end])
+    if validation_start:  # only then it has to be copied
+        images = np.concatenate([images[:validation_start], images[end:]])
+        labels = np.concatenate([labels[:validation_start], labels[end:]])
+    else:
+        images, labels = images[end:], labels[end:]
     return Dataset(
         name,
-        Examples(images[validation_size:], labels[validation_size:]),
-        Examples(images[:validation_size], labels[:validation_size]),
+        Examples(images, labels),
+        held_out,
         Examples(files["test_images"], files["test_labels"]),
     )

@@ -1,0 +1,103 @@
+"""A perceptron that is an OR gate (TensorFlow 1 style).
+
+    python tf1_style/perceptron.py            with weights set by hand
+    python tf1_style/perceptron.py --train    with weights learned by gradient descent
+
+One neuron with two inputs, 0 or 1, whose output is -1 for false and 1 for true. The sign that it
+decides by has no gradient, so it learns with tanh in its place. Its twin is
+tf2_style/perceptron.py.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from shared.console import quiet_import
+
+with quiet_import():
+    import tensorflow.compat.v1 as tf
+
+    tf.disable_v2_behavior()
+
+import numpy as np
+from absl import flags
+
+from shared import console
+from shared.flags import define_learning_rate, parse_values
+from shared.trace import Trace
+
+INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+TARGETS = np.array([[-1], [1], [1], [1]], np.float32)
+
+
+class Perceptron:
+    """activation(x w + b), for x [n, 2]: [n, 1]."""
+
+    def __init__(self, w, b, activation):
+        self.w = tf.Variable(w)
+        self.b = tf.Variable(b)
+        self.activation = activation
+
+    def __call__(self, x):
+        return self.activation(tf.matmul(x, self.w) + self.b)
+
+
+def set_by_hand():
+    """Returns the outputs [4, 1] of a perceptron that needs no training."""
+    x = tf.placeholder(tf.float32, [None, 2])
+    output = Perceptron(w=[[1.0], [1.0]], b=[-0.5], activation=tf.sign)(x)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        return session.run(output, feed_dict={x: INPUTS})
+
+
+def train(values):
+    """Returns the outputs [4, 1] of a perceptron that was trained."""
+    x = tf.placeholder(tf.float32, [None, 2])
+    y = tf.placeholder(tf.float32, [None, 1])
+    w = tf.random.stateless_uniform([2, 1], [values.seed, 0], minval=-0.5, maxval=0.5)
+    perceptron = Perceptron(w, tf.zeros([1]), tf.tanh)
+    output = perceptron(x)
+    loss = tf.reduce_mean(tf.square(output - y))
+    optimizer = tf.train.GradientDescentOptimizer(values.learning_rate)
+    train_op = optimizer.minimize(loss)
+    variables = {"w": perceptron.w, "b": perceptron.b}
+    feed_dict = {x: INPUTS, y: TARGETS}
+
+    trace = Trace()
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        if trace.wants(0):
+            trace.record(0, None, session.run(variables))
+        for epoch in range(values.epochs):
+            _, loss_before = session.run([train_op, loss], feed_dict)
+            if epoch % 100 == 0:
+                print(f"epoch {epoch}, loss {loss_before:.4f}", flush=True)
+            if trace.wants(epoch + 1):
+                trace.record(epoch + 1, loss_before, session.run(variables))
+        outputs, final_loss = session.run([output, loss], feed_dict)
+    print(f"epoch {values.epochs}, loss {final_loss:.4f}")
+    return outputs
+
+
+def main():
+    """Does what the command line asks for."""
+    with console.one_line_errors():
+        values = flags.FlagValues()
+        flags.DEFINE_boolean("train", False, "Learn the weights.", flag_values=values)
+        flags.DEFINE_integer("epochs", 500, "Epochs to train.", 1, flag_values=values)
+        define_learning_rate(values, 0.1)
+        flags.DEFINE_integer(
+            "seed", 0, "Seed of the first weights.", 0, 2**31 - 1, flag_values=values
+        )
+        parse_values(values, sys.argv, __doc__)
+        outputs = train(values) if values.train else set_by_hand()
+        for (first, second), output in zip(INPUTS, outputs[:, 0]):
+            print(f"{first:g} {second:g} -> {output:.4g}")
+        right = np.count_nonzero(np.sign(outputs) == TARGETS)
+        print(f"{right} of {len(TARGETS)} right")
+
+
+if __name__ == "__main__":
+    main()

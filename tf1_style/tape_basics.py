@@ -1,0 +1,73 @@
+"""Gradients of three small functions by tf.gradients (TensorFlow 1 style).
+
+    python tf1_style/tape_basics.py
+
+tf.gradients adds to the graph what computes the gradients of y, by any tensor that y is made from;
+a session runs it. Where y is not a scalar, they are those of the sum of its elements. The functions
+are those of F. Chollet, Deep Learning with Python, 2nd edition, chapter 2. Its twin is
+tf2_style/tape_basics.py.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from shared.console import quiet_import
+
+with quiet_import():
+    import tensorflow.compat.v1 as tf
+
+    tf.disable_v2_behavior()
+
+from absl import flags
+
+from shared import console
+from shared.flags import parse_values
+from shared.trace import Trace
+
+
+def scalar_gradient():
+    """Returns the gradient of 2x + 3 by a scalar x."""
+    x = tf.Variable(0.0)
+    y = 2 * x + 3
+    return tf.gradients(y, x)[0]
+
+
+def matrix_gradient():
+    """Returns the gradient of 2X + 3 by X [2, 2]."""
+    X = tf.Variable(tf.zeros([2, 2]))
+    y = 2 * X + 3
+    return tf.gradients(y, X)[0]
+
+
+def dense_gradients():
+    """Returns the gradients of xW + b by W [2, 2] and by b [2]."""
+    W = tf.Variable(tf.random.stateless_uniform([2, 2], seed=[0, 0]))
+    b = tf.Variable(tf.zeros([2]))
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    y = tf.matmul(x, W) + b
+    return tf.gradients(y, [W, b])
+
+
+def main():
+    """Prints the gradients."""
+    with console.one_line_errors():
+        parse_values(flags.FlagValues(), sys.argv, __doc__)
+        by_W, by_b = dense_gradients()
+        gradients = {
+            "d(2x+3)/dx": scalar_gradient(),
+            "d(2X+3)/dX": matrix_gradient(),
+            "d(xW+b)/dW": by_W,
+            "d(xW+b)/db": by_b,
+        }
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            gradients = session.run(gradients)
+        for name, gradient in gradients.items():
+            print(f"{name}: shape {list(gradient.shape)}, {gradient.tolist()}")
+        Trace().record(0, None, {}, gradients)
+
+
+if __name__ == "__main__":
+    main()
