@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from compare import names
-from compare.parting import Verdict, as_recorded, moved, ulp_distance, weights
+from compare.parting import Verdict, as_recorded, is_evaluation, moved, ulp_distance, weights
 from shared.trace import Recording
 
 DRIFT = (
@@ -27,6 +27,15 @@ LATE = (
 SLOTS = (
     "The weights start alike, the optimizer's slots do not: RMSProp's mean square starts at 1 in "
     "TensorFlow 1 and at 0 in Keras, Adagrad's accumulator at 0.1 in TensorFlow 1."
+)
+EVALUATION = (
+    "The variables agree, and evaluation makes something else of them: dropout left on, or batch "
+    "norm by the batch's mean and variance, in the place of the moving averages."
+)
+AVERAGES = (
+    "Only batch norm's moving averages differ. They are moved twice in a step, or not at all (in "
+    "TensorFlow 1 by UPDATE_OPS, which the train_op has to depend on; in TensorFlow 2 whenever the "
+    "model is called for training, also when one only looks), or by another momentum."
 )
 START = (
     "{which} at other values: another seed, another initialiser, or a checkpoint restored on one "
@@ -63,9 +72,10 @@ ROUNDING = (
 DATA_OR_FORWARD = (
     "Up to here all was the same, so this step was given other data or made another forward pass "
     "of it. These look alike in the numbers: the examples' order or the seed of their shuffle; the "
-    "labels; the scaling of the images; dropout's rate, which is 1 - keep_prob, or its noise. To "
-    "tell them apart, run both without dropout, then in the file's order (--keep_prob=1, "
-    "--batch_order=file): what makes them agree is where they differ."
+    "labels; the scaling of the images; dropout's rate, which is 1 - keep_prob, or its noise; a "
+    "layer's padding, stride or activation. To tell them apart, run both without dropout, then in "
+    "the file's order (--keep_prob=1, --batch_order=file): what makes them agree is where they "
+    "differ."
 )
 BLIND_LOSS = (
     "The loss is that of equal scores for all {classes} classes, as zero weights give it for any "
@@ -74,14 +84,17 @@ BLIND_LOSS = (
     "that are multiplied by images differ."
 )
 UPDATE = (
-    "The {what} agree, so the gradients do, and it is the update that differs: the learning rate, "
-    "or epsilon (1e-8 in TensorFlow 1's Adam, 1e-7 in Keras's), or the same rule rounded otherwise."
+    "The {what} agree, so the gradients do, and it is the update that differs: the learning rate "
+    "(or its schedule, a step early or late), or epsilon (1e-8 in TensorFlow 1's Adam, 1e-7 in "
+    "Keras's), or the same rule rounded otherwise."
 )
 
 
 def explain(verdict: Verdict, reference: Recording, candidate: Recording) -> list[str]:
     """Returns what the pattern at the step of parting usually means, the likeliest first."""
     parting = verdict.parting
+    if all(map(is_evaluation, parting.tensors)) and not parting.losses:
+        return [EVALUATION]
     if parting.previous is None:
         return [LATE.format(step=parting.step)] if parting.step else _initial(verdict)
     if verdict.tolerance:
@@ -134,6 +147,8 @@ def _update(verdict: Verdict, reference: Recording, candidate: Recording) -> lis
             found.append(STILL.format(name=name, still=still))
     if not differing:
         return found or [COUNTS]
+    if all(name.endswith(("/moving_mean", "/moving_variance")) for name in differing):
+        return [*found, AVERAGES]
     if _agree(verdict, reference, candidate, "gradients"):
         found.append(UPDATE.format(what="gradients"))
     elif _agree(verdict, reference, candidate, "slots"):

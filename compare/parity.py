@@ -108,7 +108,7 @@ def _sides(arguments: argparse.Namespace, flags: list[str]) -> list[Side]:
     for side, style in zip(("reference", "candidate"), STYLES):
         script = runner.ROOT / style / f"{name}.py"
         paths = sorted(script.parent.glob("*.py"))
-        scripts = [path.stem for path in paths if "__main__" in path.read_text()]
+        scripts = [path.stem for path in paths if "trainer.main(" in path.read_text()]
         if name not in scripts:
             raise UserError(f"no script {name}; expected one of {', '.join(scripts)}")
         command = shlex.join([sys.executable, str(script), *flags])
@@ -238,7 +238,8 @@ def _report(
     if verdict.is_same:
         report["verdict"] = "within tolerance" if tolerance else parting.IDENTICAL
     if verdict.parting:
-        found = parting.distances(*pair, verdict.parting.step, verdict.names)
+        parted = {name: verdict.names[name] for name in verdict.parting.tensors}
+        found = parting.distances(*pair, verdict.parting.step, parted)
         step = verdict.parting.step
         has_losses = all(step in recording.losses for recording in pair)
         report["parting"] = dict(asdict(verdict.parting), has_losses=has_losses)
@@ -295,9 +296,8 @@ def _what_agrees(report: dict) -> str:
     parts[0] += f" ({report['first_step']} to {report['last_step']})"
     if report["losses"]:
         parts[0] = "loss and " + parts[0]
-    if len(counts) > always:
-        fewest = min(counts)
-        parts.append(f"{len(counts) - always} more at {fewest or 'none'} of them")
+    for fewer in sorted(set(counts) - {report["steps"]}, reverse=True):
+        parts.append(f"{counts.count(fewer)} more at {fewer or 'none'} of them")
     parts.append(f"{report['full_values']} in full after the last")
     if report["tolerance"]:
         parts.append(f"held to {report['tolerance']}")

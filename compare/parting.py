@@ -139,6 +139,8 @@ def compare(
             for name, other in pairs.items()
             if not _near(reference, candidate, step, name, other, tolerance)
         ]
+        # Where variables differ, what is made of them in evaluation says no more.
+        tensors = [name for name in tensors if not is_evaluation(name)] or tensors
         if losses or tensors:
             verdict.parting = Parting(step, previous, losses, tensors)
             return verdict
@@ -148,6 +150,11 @@ def compare(
         for name, other in pairs.items()
     )
     return verdict
+
+
+def is_evaluation(name: str) -> bool:
+    """Says whether a name is that of what evaluation gives, recorded beside the variables."""
+    return name.startswith("evaluation/")
 
 
 def _count(verdict: Verdict, reference: Recording, candidate: Recording) -> None:
@@ -320,6 +327,6 @@ def moved(recording: Recording, name: str, step: int) -> bool | None:
 
 
 def weights(pairs: Iterable[str]) -> list[str]:
-    """Returns those names that are not slots, powers or counts."""
-    every = [name for name in pairs if not name.startswith("gradients/")]
+    """Returns those names that are not slots, powers or counts, nor made of the variables."""
+    every = [name for name in pairs if not name.startswith(("gradients/", "evaluation/"))]
     return [name for name in every if names.is_weight(name, every)]

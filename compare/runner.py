@@ -1,5 +1,6 @@
 """Starts a script as a shell command, follows it, reads what it leaves."""
 
+import collections
 import json
 import os
 import re
@@ -29,6 +30,7 @@ class Outcome:
     error: str  # the last line it wrote to stderr
     seconds: float
     result: dict  # its result.json; empty if it left none
+    lines: list[str]  # the last that it wrote to stdout
 
 
 def run(
@@ -48,6 +50,7 @@ def run(
     """
     started = time.perf_counter()
     is_line = isinstance(command, str)
+    printed = collections.deque(maxlen=1000)
     with tempfile.TemporaryFile("w+", errors="replace") as stderr:
         with subprocess.Popen(
             command,
@@ -62,6 +65,7 @@ def run(
         ) as process:
             try:
                 for line in process.stdout:
+                    printed.append(line.rstrip("\n"))
                     match = _STEP.match(line)
                     if match:
                         on_step(int(match[1]))
@@ -75,7 +79,7 @@ def run(
         lines = stderr.read().strip().splitlines()
     path = Path(run_dir or "", "result.json")
     result = json.loads(path.read_text()) if run_dir and path.exists() else {}
-    return Outcome(exit_code, lines[-1] if lines else "", seconds, result)
+    return Outcome(exit_code, lines[-1] if lines else "", seconds, result, list(printed))
 
 
 @contextmanager

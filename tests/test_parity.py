@@ -307,7 +307,10 @@ def test_program_that_stops_early(programs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mnist_dep"], "no script mnist_dep; expected one of mnist_deep, mnist_softmax"),
+        (
+            ["mnist_dep"],
+            "no script mnist_dep; expected one of mnist_convnet, mnist_deep, mnist_mlp",
+        ),
         (["trainer"], "no script trainer; expected one of"),
         (["optimizers"], "no script optimizers; expected one of"),
         (["mnist_deep", "--trace_file=x"], "--trace_file=x: parity sets this itself"),
@@ -363,8 +366,8 @@ def test_twins_in_few_steps(run, tmp_path):
     flags = ["--dataset=digits", "--max_steps=30", "--optimizer=adam", "--learning_rate=0.001"]
     process = run("-m", "compare", "parity", "mnist_softmax", *flags)
     assert process.stdout == (
-        "bit-identical: loss and 2 variables over 31 steps (0 to 30), 7 more at 2 of them, 9 in "
-        "full after the last\n"
+        "bit-identical: loss and 2 variables over 31 steps (0 to 30), 7 more at 2 of them, 1 more "
+        "at 1 of them, 10 in full after the last\n"
     )
     assert not list(tmp_path.rglob("events.out.tfevents.*"))  # or TensorBoard would show these too
 
@@ -385,7 +388,14 @@ def twins_verdict(run):
 )
 @pytest.mark.parametrize(
     ("optimizer", "rate", "slots"),
-    [("sgd", 0.01, 0), ("momentum", 0.01, 8), ("adagrad", 0.01, 8), ("rmsprop", 1e-3, 16)],
+    [
+        ("sgd", 0.01, 0),
+        ("momentum", 0.01, 8),
+        ("nesterov", 0.01, 8),
+        ("adagrad", 0.01, 8),
+        ("rmsprop", 1e-3, 16),
+        ("rmsprop_keras", 1e-3, 16),
+    ],
 )
 def test_twins_with_every_optimizer(twins_verdict, optimizer, rate, slots, precision, keep_prob):
     """Adam is in the longer runs."""
@@ -396,7 +406,37 @@ def test_twins_with_every_optimizer(twins_verdict, optimizer, rate, slots, preci
     verdict = twins_verdict("mnist_deep", "--dataset=digits", "--max_steps=60", *flags)
     assert verdict == (
         f"bit-identical: loss and 8 variables over 61 steps (0 to 60), {1 + slots} more at 2 of "
-        f"them, {9 + slots} in full after the last"
+        f"them, 1 more at 1 of them, {10 + slots} in full after the last"
+    )
+
+
+def test_twins_of_the_ladder_in_few_steps(twins_verdict):
+    """With what each model has of its own; the last record holds an evaluation as well."""
+    flags = ["--dataset=digits", "--epochs=2", "--decay=0.5", "--keep_prob=0.75"]
+    model = ["--hidden=30,20", "--activation=tanh", "--output_activation=tanh"]
+    model += ["--loss=mean_squared_error", "--initializer=uniform"]
+    assert twins_verdict("mnist_mlp", *flags, *model) == (
+        "bit-identical: loss and 6 variables over 23 steps (0 to 22), 15 more at 2 of them, 1 "
+        "more at 1 of them, 22 in full after the last"
+    )
+    assert twins_verdict("mnist_convnet", *flags, "--batch_norm") == (
+        "bit-identical: loss and 18 variables over 23 steps (0 to 22), 23 more at 2 of them, 1 "
+        "more at 1 of them, 42 in full after the last"
+    )
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("batch_size", [50, 64, 100, 128])
+def test_twins_with_batch_norm(twins_verdict, batch_size, precision):
+    """Of these some divide the examples and some do not, and some are powers of two."""
+    if precision == "bfloat16":
+        needs_bfloat16()
+    flags = [f"--batch_size={batch_size}", f"--precision={precision}", "--max_steps=100"]
+    verdict = twins_verdict("mnist_convnet", "--dataset=digits", "--batch_norm", *flags)
+    assert verdict == (
+        "bit-identical: loss and 18 variables over 101 steps (0 to 100), 23 more at 2 of them, 1 "
+        "more at 1 of them, 42 in full after the last"
     )
 
 
@@ -408,7 +448,7 @@ def test_twins_in_2000_steps(twins_verdict, mnist_dir, precision):
     flags = [f"--precision={precision}", f"--data_dir={mnist_dir}"]
     assert twins_verdict("mnist_deep", "--max_steps=2000", *flags) == (
         "bit-identical: loss and 8 variables over 2001 steps (0 to 2000), 19 more at 2 of them, "
-        "27 in full after the last"
+        "1 more at 1 of them, 28 in full after the last"
     )
 
 
@@ -466,8 +506,8 @@ def test_bfloat16_is_another_precision(run, tmp_path, style):
 MISTAKES = {
     "keep_prob as rate": (
         "tf2_style/trainer.py",
-        "loss, _, _ = self.forward(images, labels, keep_prob)",
-        "loss, _, _ = self.forward(images, labels, 1 - keep_prob)",
+        "loss, _, _ = self.forward(images, labels, keep_prob, training=True)",
+        "loss, _, _ = self.forward(images, labels, 1 - keep_prob, training=True)",
         ["mnist_deep", "--keep_prob=0.8"],
         (1, True, None, "dropout's rate"),
     ),
@@ -480,15 +520,15 @@ MISTAKES = {
     ),
     "RMSProp's start": (
         "tf2_style/optimizers.py",
-        '"RMSProp", 1.0',
-        '"RMSProp", 0.0',
+        "initial_mean_square=1.0",
+        "initial_mean_square=0.0",
         ["mnist_deep", "--optimizer=rmsprop", "--learning_rate=0.001"],
         (0, False, ["b_fc2/RMSProp", "W_fc2/RMSProp"], "mean square starts at 1"),
     ),
     "sum for mean": (
         "tf2_style/trainer.py",
-        "loss = tf.reduce_mean(",
-        "loss = tf.reduce_sum(",
+        "loss = tf.reduce_mean(errors",
+        "loss = tf.reduce_sum(errors",
         ["mnist_deep"],
         (1, True, ["W_fc1"], "50 times the other's, as where one takes the sum"),
     ),
@@ -541,6 +581,43 @@ MISTAKES = {
         ["mnist_softmax"],
         (1, False, ["W", "b"], "equal scores for all 10 classes"),
     ),
+    "a schedule one step late": (
+        "tf2_style/trainer.py",
+        "keep_prob, schedule.learning_rate(step))",
+        "keep_prob, schedule.learning_rate(max(step - 1, 0)))",
+        # An epoch is four steps, so the fifth is the first with another rate.
+        ["mnist_mlp", "--batch_size=400", "--decay=0.5"],
+        (5, False, ["W_fc1", "b_fc1", "W_fc2", "b_fc2", "W_fc3", "b_fc3"], "a step early or late"),
+    ),
+    "moving averages moved twice": (
+        "tf2_style/layers.py",
+        "((self.mean, mean), (self.variance, variance)):",
+        "((self.mean, mean), (self.variance, variance)) * 2:",
+        ["mnist_convnet", "--batch_norm"],
+        (1, False, ["moving_mean", "moving_variance"], "Only batch norm's moving averages differ"),
+    ),
+    "VALID for SAME": (
+        "tf2_style/mnist_convnet.py",
+        "h_conv1 = conv2d(x_image, self.W_conv1)",
+        "h_conv1 = tf.nn.conv2d(x_image, self.W_conv1, 1, 'VALID')",
+        ["mnist_convnet"],
+        (1, True, None, "a layer's padding"),
+    ),
+    "dropout in evaluation": (
+        "tf2_style/trainer.py",
+        "self.forward(images, labels, 1.0, training=False)",
+        "self.forward(images, labels, 0.5, training=False)",
+        ["mnist_deep"],
+        (5, False, ["logits"], "dropout left on"),
+    ),
+    "dropout in the evaluation of a run that ends early": (
+        "tf2_style/trainer.py",
+        "self.forward(images, labels, 1.0, training=False)",
+        "self.forward(images, labels, 0.999, training=False)",
+        # Two epochs of two steps, at a rate that changes nothing; so the second is no better.
+        ["mnist_mlp", "--batch_size=1200", "--early_stopping", "--learning_rate=1e-30"],
+        (4, False, ["logits"], "dropout left on"),
+    ),
     "a number that changes nothing": (
         "tf2_style/trainer.py",
         "tf.argmax(labels, 1)",
@@ -587,11 +664,17 @@ def test_it_finds_what_people_get_wrong(run, tmp_path, mistake):
     differing = {distance["name"] for distance in report["distances"]}
     assert differing == set(report["parting"]["tensors"])
     if tensors is None:
-        assert len(differing) == 24  # eight weights, each with two slots
+        # All weights, each with two slots.
+        assert len(differing) == {"mnist_deep": 24, "mnist_convnet": 30}[name]
     else:
         assert {
             tensor for tensor in tensors for name in differing if name.endswith(f"/{tensor}")
         } == set(tensors)
-    if mistake in ("another seed", "bias not trained") or name == "mnist_softmax":
+    if mistake in ("another seed", "bias not trained", "dropout in evaluation") or name in (
+        "mnist_softmax",
+        "mnist_mlp",
+    ):
         assert len(differing) == len(tensors)
+    if mistake == "moving averages moved twice":
+        assert len(differing) == 4 * len(tensors)
     assert text in " ".join(process.stdout.split())
