@@ -3,14 +3,21 @@
 import argparse
 import sys
 
-from compare import accuracy, checkpoint, parity, report
+from compare import accuracy, checkpoint, fonts, parity, report
+from compare.experiments import crossval, ensemble, ladder, sweep, tune
 from shared.console import UserError, one_line_errors
 
 COMMANDS = {
     "accuracy": accuracy,
     "checkpoint": checkpoint,
+    "crossval": crossval,
+    "ensemble": ensemble,
+    "fonts": fonts,
+    "ladder": ladder,
     "parity": parity,
     "report": report,
+    "sweep": sweep,
+    "tune": tune,
 }
 
 

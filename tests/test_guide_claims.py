@@ -29,9 +29,14 @@ NAMES = {
     "module 'tensorflow' has no attribute 'placeholder'": lambda: tf.placeholder,
     "module 'tensorflow' has no attribute 'contrib'": lambda: tf.contrib,
     "module 'tensorflow' has no attribute 'log'": lambda: tf.log,
-    "module 'tensorflow._api.v2.compat.v1' has no attribute 'contrib'": lambda: v1.contrib,
+    "module 'tensorflow.compat.v1' has no attribute 'contrib'": lambda: (
+        importlib.import_module("tensorflow.compat.v1").contrib
+    ),
     "module 'tensorflow._api.v2.train' has no attribute 'AdamOptimizer'": lambda: (
         tf.train.AdamOptimizer
+    ),
+    "module 'tensorflow._api.v2.train' has no attribute 'exponential_decay'": lambda: (
+        tf.train.exponential_decay
     ),
     "`dense` is not available with Keras 3.": lambda: v1.layers.dense(LOGITS, 3),
     "'Adam' object has no attribute 'minimize'": lambda: keras.optimizers.Adam().minimize,
@@ -69,6 +74,18 @@ def gradient_twice():
     return [tape.gradient(loss, VARIABLE) for _ in range(2)]
 
 
+def gradient_through_numpy():
+    x = tf.Variable([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        y = np.square(x)
+    tape.gradient(y, x)
+
+
+def set_rate_of_schedule():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 430, 0.6, staircase=True)
+    keras.optimizers.SGD(schedule).learning_rate = 0.1
+
+
 def step_without_gradient():
     keras.optimizers.SGD().apply_gradients([(None, VARIABLE)])
 
@@ -102,6 +119,9 @@ EXECUTION = {
     "No gradients provided for any variable.": step_without_gradient,
     "A non-persistent GradientTape can only be used to compute one set of gradients (or "
     "jacobians)": gradient_twice,
+    "'numpy.ndarray' object has no attribute '_id'": gradient_through_numpy,
+    "This optimizer was created with a `LearningRateSchedule` object as its `learning_rate` "
+    "constructor argument": set_rate_of_schedule,
     "tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape "
     "instead.": lambda: tf.gradients(LABELS, [LOGITS]),
     "`variable += value` with `tf.Variable`s is not supported.": add_to_attribute,
@@ -161,6 +181,109 @@ def test_python_numbers_trace_anew(numbers, graphs):
     for number in numbers:
         function(LOGITS, number)
     assert function.experimental_get_tracing_count() == graphs
+
+
+def test_a_rate_that_is_an_attribute_is_frozen_but_not_that_of_keras():
+    w = tf.Variable(1.0)
+    holder = types.SimpleNamespace(learning_rate=0.1)
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build([w])
+    frozen = tf.function(lambda: w.assign_sub(tf.constant(1.0) * holder.learning_rate))
+    free = tf.function(lambda: optimizer.apply([tf.constant(1.0)]))
+    for owner, step, second in ((holder, frozen, 0.1), (optimizer, free, 0.5)):
+        w.assign(1.0)
+        step()
+        owner.learning_rate = 0.5
+        step()
+        assert w.numpy() == pytest.approx(1 - 0.1 - second)
+
+
+def test_a_decay_without_its_step_never_begins():
+    with tf.Graph().as_default(), v1.Session() as session:
+        step = v1.train.create_global_step()
+        rate = v1.train.exponential_decay(0.1, step, 1, 0.5)
+        train_op = v1.train.GradientDescentOptimizer(rate).minimize(v1.Variable(1.0))
+        session.run(v1.global_variables_initializer())
+        for _ in range(3):
+            session.run(train_op)
+        assert session.run(rate) == np.float32(0.1)
+
+
+def test_a_checkpoint_brings_its_rate_back(tmp_path):
+    optimizers = [keras.optimizers.Adam(rate) for rate in (0.1, 0.5)]
+    for optimizer in optimizers:
+        optimizer.build([VARIABLE])
+    path = tf.train.Checkpoint(optimizer=optimizers[0]).write(str(tmp_path / "model"))
+    tf.train.Checkpoint(optimizer=optimizers[1]).read(path)
+    assert float(optimizers[1].learning_rate) == np.float32(0.1)
+
+
+def test_what_a_tape_does_not_see():
+    fixed = tf.Variable(3.0, trainable=False)
+    for x in (tf.constant(3.0), fixed, tf.Variable(3), VARIABLE + 1):
+        with tf.GradientTape() as tape:
+            y = x * x
+        assert tape.gradient(y, x) is None
+    with tf.Graph().as_default():
+        fixed = v1.Variable(3.0, trainable=False)
+        assert v1.gradients(fixed * fixed, fixed) != [None]
+
+
+def test_gradients_are_those_of_the_sum():
+    x = tf.Variable([1.0, 2.0])
+    with tf.GradientTape(persistent=True) as tape:
+        y = x * x
+    assert tape.gradient(y, x).numpy().tolist() == [2, 4]
+    assert tape.jacobian(y, x).numpy().tolist() == [[2, 0], [0, 4]]
+
+
+def test_when_batch_norm_of_keras_moves_its_averages():
+    h, layer = tf.constant([[1.0], [3.0]]), keras.layers.BatchNormalization()
+    layer(h)
+    assert layer.moving_mean.numpy() == 0
+    layer(h, training=True)
+    moved = layer.moving_mean.numpy()
+    assert moved == pytest.approx(0.02)
+    layer.trainable = False
+    layer(h, training=True)
+    assert layer.moving_mean.numpy() == moved
+
+
+def test_variance_is_divided_by_n_or_by_one_less():
+    h, layer = tf.constant([1.0, 3.0], shape=[2, 1, 1, 1]), keras.layers.BatchNormalization()
+    layer(h, training=True)
+    assert layer.moving_variance.numpy() == pytest.approx(0.99 * 1 + 0.01 * 1)
+    assert v1.nn.fused_batch_norm(h, [1.0], [0.0])[2].numpy() == pytest.approx(2)
+
+
+def epochs(callbacks, losses):
+    """The rates of the epochs that Keras's callbacks let pass, with these losses."""
+    model, rates = types.SimpleNamespace(optimizer=keras.optimizers.SGD(1.0)), []
+    model.stop_training = False
+    for callback in callbacks:
+        callback.set_model(model)
+        callback.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        for callback in callbacks:
+            callback.on_epoch_begin(epoch)
+        rates.append(float(model.optimizer.learning_rate))
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, {"val_loss": loss})
+        if model.stop_training:
+            break
+    return rates
+
+
+def test_callbacks_that_surprise():
+    assert len(epochs([keras.callbacks.EarlyStopping()], [1, 1, 0])) == 2
+    patient = keras.callbacks.EarlyStopping(patience=3)
+    assert [len(epochs([patient], [1, 2, 3])) for _ in range(2)] == [3, 3]
+    plateau = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=1)
+    assert epochs([plateau], [1, 1, 1]) == [1, 1, 0.5]
+    assert epochs([plateau], [1, 1 - 5e-5, 0]) == [1, 1, 0.5]  # it takes 5e-5 for nothing
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 1.0)
+    assert epochs([scheduler, plateau], [1, 1, 1]) == [1, 1, 1]
+    assert not keras.callbacks.ModelCheckpoint("best.keras").save_best_only
 
 
 @pytest.mark.parametrize(("name", "value"), [("other", 0.0), ("W", 7.0)])

@@ -1,0 +1,117 @@
+"""Compares optimizers by K-fold cross-validation on the training set of Fashion-MNIST.
+
+    python -m compare crossval --folds=5
+
+The folds are the training examples in the file's order. Each optimizer is trained once for each
+fold, on the others, and judged by its accuracy on that fold. Leaves table.md, results.json and
+boxplot.png in runs/crossval, beside the runs themselves; the same command goes on where it was
+stopped. Exit 1 if a run failed or the styles differ.
+"""
+
+import argparse
+import itertools
+import os
+from dataclasses import replace
+
+from compare.experiments import cases, drawing, sweep, tables
+from compare.experiments.cases import Case, Run
+
+# The mean over five folds, as the source has it.
+SOURCE = {"sgd": 0.861, "adam": 0.897, "adagrad": 0.833, "rmsprop": 0.879, "rmsprop_keras": None}
+EPOCHS = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folds",
+        type=cases.at_least(2, 100),
+        metavar="K",
+        help="default: 5, with --quick 2",
+    )
+    cases.add_arguments(parser, os.path.join("runs", "crossval"))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    console = tables.console()
+    directory = cases.output(arguments, "crossval")
+    folds = arguments.folds or (2 if arguments.quick else 5)
+    chosen = [
+        cases.override(replace(case, source=SOURCE[case.title]), arguments)
+        for case in sweep.SWEEPS["optimizers"].all(epochs=EPOCHS)
+        if case.title in SOURCE
+    ]
+    split = [part for case in chosen for part in _split(case, folds)]
+    runs = cases.run_all(split, arguments, directory, console)
+    groups = cases.groups(runs, lambda run: run.case.flags["optimizer"])
+    numbers = [_numbers(group) for group in groups]
+    title = f"{folds}-fold cross-validation of optimizers on {chosen[0].flags['dataset']}"
+    drawn = [row for row in numbers if row["style"] == runs[0].style and row["validation_accuracy"]]
+    if drawn:
+        _draw(title, drawn, os.path.join(directory, "boxplot.png"))
+    notes = ["Validation accuracy: on the fold held out, in the end; mean ± standard deviation."]
+    table = tables.Table(title, [_row(row) for row in numbers], notes)
+    tables.write(table, numbers, cases.device(runs), directory, console)
+    return cases.exit_code(runs)
+
+
+def _split(case: Case, folds: int) -> list[Case]:
+    """Returns the cases that hold out one fold each; they differ by one example in size at most."""
+    total = cases.training_examples(case.flags["dataset"], case.flags.get("data_dir", ""))
+    ends = [total * fold // folds for fold in range(folds + 1)]
+    source = case.source if folds == 5 else None
+    return [
+        replace(
+            case,
+            title=f"{case.title}, fold {fold}",
+            flags={**case.flags, "validation_size": end - start, "validation_start": start},
+            source=source,
+        )
+        for fold, (start, end) in enumerate(itertools.pairwise(ends), 1)
+    ]
+
+
+def _numbers(group: list[Run]) -> dict:
+    """Returns what is said of all folds and seeds of one optimizer in one style."""
+    good = [run for run in group if not run.fault]
+    return {
+        "case": group[0].case.flags["optimizer"],
+        "style": group[0].style,
+        "source": group[0].case.source,
+        "validation_accuracy": [run.result["validation_accuracy"] for run in good],
+        "minutes": cases.mean_minutes(good),
+        "note": cases.note(group),
+        "runs": [run.directory for run in group],
+    }
+
+
+def _row(numbers: dict) -> dict[str, str]:
+    values = numbers["validation_accuracy"]
+    return {
+        "case": numbers["case"],
+        "style": numbers["style"],
+        "source": tables.number(numbers["source"], ".3f"),
+        "validation accuracy": tables.spread(values),
+        "lowest": tables.number(min(values, default=None), ".4f"),
+        "highest": tables.number(max(values, default=None), ".4f"),
+        "minutes a fold": tables.number(numbers["minutes"], ".2f"),
+        "note": numbers["note"],
+    }
+
+
+def _draw(title: str, rows: list[dict], path: str) -> None:
+    """Draws a box for each optimizer, with a point for each fold and the source's mean beside."""
+    with drawing.picture(path, 7, 4.5) as figure:
+        axes = figure.subplots()
+        axes.set_title(title)
+        for place, row in enumerate(rows, 1):
+            values = row["validation_accuracy"]
+            axes.boxplot(values, positions=[place], widths=0.5, showfliers=False)
+            folds = {"markersize": 5, "markerfacecolor": "none", "label": "fold"}
+            axes.plot([place] * len(values), values, "o", color=drawing.COLORS[0], **folds)
+            if row["source"]:
+                (source,) = axes.plot([place + 0.33], [row["source"]], "D", color=drawing.COLORS[1])
+                source.set_label("mean of the source")
+        axes.set_xticks(range(1, len(rows) + 1), [row["case"] for row in rows])
+        axes.set_ylabel("validation accuracy (fraction right)")
+        axes.set_xlabel("optimizer")
+        drawing.legend(figure, axes)

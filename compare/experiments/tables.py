@@ -1,0 +1,103 @@
+"""The table of an experiment: on the screen, as Markdown and as JSON."""
+
+import os
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from shared import files
+
+_TEXT = (
+    "case",
+    "style",
+    "optimizer",
+    "hidden",
+    "best by",
+    "note",
+    "rung",
+    "source says",
+    "twins",
+    "verdict",
+)  # to the left: no numbers
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text by column, and notes to be read below; what is empty everywhere is left out."""
+
+    title: str
+    rows: list[dict[str, str]]
+    notes: list[str]
+
+    @property
+    def columns(self) -> list[str]:
+        return [name for name in self.rows[0] if any(row[name] for row in self.rows)]
+
+
+def number(value: float | None, form: str) -> str:
+    """Returns a number as text; none where there is none."""
+    return "" if value is None else format(value, form)
+
+
+def spread(values: list[float]) -> str:
+    """Returns the mean of accuracies, of several with their standard deviation (of a sample)."""
+    deviation = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{deviation}" if values else ""
+
+
+def of_seeds(seeds: list[int]) -> str:
+    """Returns what `spread` means, as a note."""
+    count = len(seeds)
+    return f"Of {count} seeds: the mean ± the standard deviation." if count > 1 else ""
+
+
+def console() -> Console:
+    """Returns the console of an experiment: wide enough for a table where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 150, highlight=False, markup=False)
+
+
+def write(table: Table, numbers: list[dict], device: str, directory: str, screen: Console) -> None:
+    """Writes table.md and results.json into the experiment's folder, and shows the table.
+
+    Parameters
+    ----------
+    numbers : the rows again, for programs.
+    device : what the runs ran on.
+    """
+    origin = {
+        "command": shlex.join(["python", "-m", "compare", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "device": device,
+    }
+    with files.writing(directory):
+        os.makedirs(directory, exist_ok=True)
+        files.write_json(os.path.join(directory, "results.json"), {**origin, "rows": numbers})
+        with files.replacing(os.path.join(directory, "table.md")) as file:
+            file.write(_markdown(table, origin).encode(errors="backslashreplace"))
+    screen.print(_rich(table))
+    for note in filter(None, table.notes):
+        screen.print(note, soft_wrap=True)
+    screen.print(f"written: {directory}", soft_wrap=True)
+
+
+def _rich(table: Table) -> RichTable:
+    shown = RichTable(title=table.title, box=box.SIMPLE_HEAD)
+    for name in table.columns:
+        shown.add_column(name, justify="left" if name in _TEXT else "right")
+    for row in table.rows:
+        shown.add_row(*(row[name] for name in table.columns))
+    return shown
+
+
+def _markdown(table: Table, origin: dict[str, str]) -> str:
+    lines = [table.columns, ["---" if name in _TEXT else "---:" for name in table.columns]]
+    lines += [[row[name].replace("|", "\\|") for name in table.columns] for row in table.rows]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    end = f"`{origin['command']}`, {origin['date']}, on {origin['device'] or 'an unknown device'}"
+    return "\n\n".join([f"# {table.title}", text, *filter(None, table.notes), end]) + "\n"

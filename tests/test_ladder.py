@@ -1,0 +1,104 @@
+"""The ladder, from outside: every rung in both styles, on the digits."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import STYLES
+
+from compare.experiments import ladder
+from compare.experiments.rungs import RUNGS
+
+FEW = ["--rung=perceptron, trained", "--rung=gradients"]
+
+
+def climb(run, tmp_path, *arguments):
+    process = run("-m", "compare", "ladder", "--quick", *arguments, check=False)
+    results = json.loads((tmp_path / "runs" / "ladder-quick" / "results.json").read_text())
+    return process, {row["rung"]: row for row in results["rows"]}
+
+
+def test_a_few_rungs(run, tmp_path):
+    process, rows = climb(run, tmp_path, *FEW)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert list(rows) == ["perceptron, trained", "gradients"]
+    for row in rows.values():
+        assert row["twins"].startswith("bit-identical") and row["styles"] == list(STYLES)
+        assert row["faults"] == []
+    assert rows["perceptron, trained"]["says"] == "loss 1.1122 to 0.0149"
+    assert rows["gradients"]["says"] == "2.0; [[2.0, 2.0], [2.0, 2.0]]"
+    table = (tmp_path / "runs" / "ladder-quick" / "table.md").read_text()
+    assert (
+        "| gradients | 2; all 2 | 2.0; [[2.0, 2.0], [2.0, 2.0]] |" in table
+        and "`python -m compare" in table
+    )
+
+    # What is done is not done again; a verdict that is kept still decides.
+    held = tmp_path / "runs" / "ladder-quick" / "held"
+    before = {path: path.stat().st_mtime_ns for path in held.rglob("trace.npz")}
+    assert len(before) == 4
+    path = held / "gradients" / "held.json"
+    other = json.loads(path.read_text())
+    other["verdict"], other["is_same"] = "they part at step 0", False
+    path.write_text(json.dumps(other))
+    process, rows = climb(run, tmp_path, *FEW)
+    assert process.returncode == 1
+    assert rows["gradients"]["faults"] == ["they part at step 0"]
+    assert before == {path: path.stat().st_mtime_ns for path in held.rglob("trace.npz")}
+
+
+@pytest.mark.proof
+def test_every_rung(run, tmp_path):
+    process, rows = climb(run, tmp_path)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert list(rows) == [rung.case.title for rung in RUNGS]
+    assert all(row["twins"].startswith(("bit-identical", "the same")) for row in rows.values())
+    assert rows["falling rate"]["accuracies"][0] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rung=convent"], "invalid choice: 'convent'"),
+        (["--seeds=one"], "got 'one', expected seeds"),
+        (["--style=tf3"], "invalid choice: 'tf3'"),
+        (["--rung=naive", "--data_dir=nowhere"], "nowhere"),
+    ],
+)
+def test_errors(run, tmp_path, arguments, message):
+    process = run("-m", "compare", "ladder", *arguments, check=False)
+    assert process.returncode == 2 and process.stdout == ""
+    assert message in process.stderr and process.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("title", "accuracy", "swing", "fault"),
+    [
+        ("1024", 0.9765, None, None),
+        ("1024", 0.9714, None, "below the bar"),
+        ("1024", 0.9816, None, "above the bar"),
+        ("sigmoid", 0.61, None, "above the bar"),
+        ("convnet, batch norm", 0.9939, None, "below the bar"),
+        ("convnet, batch norm", 0.996, None, None),
+        ("rate 0.01", 0.97, 0.3, None),
+        ("rate 0.01", 0.97, 0.1, "swings by 0.10 points only"),
+    ],
+)
+def test_what_a_rung_is_held_to(title, accuracy, swing, fault):
+    (rung,) = [rung for rung in RUNGS if rung.case.title == title]
+    row = {"accuracies": [accuracy - 0.001, accuracy + 0.001], "swing": swing}
+    found = [text for text in ladder._judge(rung, row, is_quick=False) if text]
+    assert (fault is None) == (found == []) and (fault or "") in " ".join(found)
+
+
+def test_the_picture(tmp_path):
+    rows = [
+        {"rung": "naive", "accuracies": [0.81, 0.82], "source_accuracy": 0.82, "says": ""},
+        {"rung": "sigmoid", "accuracies": [0.1135], "source_accuracy": None, "says": ""},
+        {"rung": "convnet", "accuracies": list(np.linspace(0.98, 0.99, 3)), "says": ""},
+    ]
+    rows[2]["source_accuracy"] = 0.99
+    ladder._draw(rows, str(tmp_path / "ladder.png"))
+    assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
