@@ -63,7 +63,7 @@ class Schedule:
         values : the parsed flags.
         size : how many examples there are to train on.
         held_out : what is measured after an epoch: "validation", or "test" where there is none.
-        path : history.csv in the run's folder, or nothing to write none.
+        path : history.csv in the run's folder.
 
         Raises
         ------

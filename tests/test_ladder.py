@@ -1,14 +1,19 @@
 """The ladder, from outside: every rung in both styles, on the digits."""
 
+import argparse
 import json
 import os
 
 import numpy as np
 import pytest
 from conftest import STYLES
+from PIL import Image
+from rich.console import Console
 
-from compare.experiments import ladder
+from compare import runner
+from compare.experiments import drawing, ladder
 from compare.experiments.rungs import RUNGS
+from shared.console import UserError
 
 FEW = ["--rung=perceptron, trained", "--rung=gradients"]
 
@@ -100,5 +105,27 @@ def test_the_picture(tmp_path):
         {"rung": "convnet", "accuracies": list(np.linspace(0.98, 0.99, 3)), "says": ""},
     ]
     rows[2]["source_accuracy"] = 0.99
-    ladder._draw(rows, str(tmp_path / "ladder.png"))
-    assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
+    sizes = []
+    for drawn in (rows, rows[1:2]):  # with sources and spreads, and without
+        ladder._draw(drawn, str(tmp_path / "ladder.png"))
+        pixels = np.asarray(Image.open(tmp_path / "ladder.png").convert("RGB")).reshape(-1, 3)
+        colors = [tuple(bytes.fromhex(color[1:])) for color in drawing.COLORS[:2]]
+        sizes.append([int((pixels == color).all(axis=1).sum()) for color in colors])
+    assert sizes[0][0] > 3 * sizes[1][0] > 0  # of ours, three points and two ranges
+    assert sizes[0][1] > 0 == sizes[1][1]  # of the sources
+
+
+def test_a_run_that_fails_is_the_verdict_of_its_rung(tmp_path, monkeypatch):
+    """Nothing is kept of it, so that it is tried again; what is refused ends the ladder."""
+    (rung,) = [rung for rung in RUNGS if rung.case.title == "ReLU, Adam"]
+    arguments = argparse.Namespace(quick=False, seeds=[0])
+    for exit_code, error in ((3, "the loss is nan at step 4"), (-9, ""), (2, "no such flag")):
+        outcome = runner.Outcome(exit_code, error, 1.0, {}, [])
+        monkeypatch.setattr(runner, "run", lambda *_, outcome=outcome: outcome)
+        if exit_code == 2:
+            with pytest.raises(UserError, match="no such flag"):
+                ladder._hold(rung.case, arguments, str(tmp_path), Console())
+            continue
+        held = ladder._hold(rung.case, arguments, str(tmp_path), Console())
+        assert held["verdict"] == f"tf1_style: exit {exit_code}: {error}" and not held["is_same"]
+    assert not list(tmp_path.rglob("held.json"))

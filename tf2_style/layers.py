@@ -104,8 +104,8 @@ class BatchNorm(tf.Module):
     factors of its own.
 
     The batch is centred once, and its variance taken of that. `tf.nn.moments` and
-    `tf.nn.batch_normalization` each read `h` again, and a gradient of more than two terms is
-    summed in another order in each style.
+    `tf.nn.batch_normalization` each read `h` again, so that its gradient is a sum of more than two
+    terms; in bfloat16 the two styles then part at the first step.
     """
 
     MOMENTUM = 0.99
