@@ -6,7 +6,10 @@ have taken anyway, and so does its twin.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import time
+from typing import Callable, Iterator
 
 import numpy as np
 from absl.flags import FlagValues
@@ -73,6 +76,60 @@ def epochs_of(steps: int, batch_size: int, size: int, last_batch: str) -> int:
     if last_batch == "short":
         return steps // -(-size // batch_size)
     return steps * batch_size // size
+
+
+class Calls:
+    """Which steps one call of --steps_per_call does.
+
+    As many as are asked for, unless something else is due between two of them or the call would
+    last too long: a signal waits for its end.
+    """
+
+    SECONDS = 1.0  # a call is made to last at most; it may take twice that on a busy machine
+
+    def __init__(self, values: FlagValues, size: int, *wants: Callable[[int], bool]):
+        """Takes what decides where a call ends.
+
+        Parameters
+        ----------
+        values : the parsed flags.
+        size : how many examples there are.
+        wants : functions of a step that say whether something is due before it.
+        """
+        self._values = values
+        self._size = size
+        self._wants = wants
+        self._every = [every for every in (values.eval_every, values.save_every) if every]
+        self._most = 1  # until it is known how long a step takes
+
+    @contextlib.contextmanager
+    def of(self, step: int) -> Iterator[np.ndarray]:
+        """Yields the examples of a call's steps, from `step` on; measures how long they take.
+
+        Yields
+        ------
+        int64 array [steps, examples], of numbers in [0, size).
+        """
+        rows = [of_step(step, self._values, self._size)]
+        while len(rows) < self._most and not self._is_due(step + len(rows)):
+            rows.append(of_step(step + len(rows), self._values, self._size))
+        if len(rows[-1]) < len(rows[0]):  # a short batch is a call of its own
+            rows.pop()
+        started = time.perf_counter()
+        yield np.stack(rows)
+        seconds_per_step = (time.perf_counter() - started) / len(rows)
+        self._most = int(min(self._values.steps_per_call, max(1, self.SECONDS / seconds_per_step)))
+
+    def _is_due(self, step: int) -> bool:
+        values = self._values
+        return (
+            step == values.max_steps
+            or any(step % every == 0 for every in self._every)
+            or any(wants(step) for wants in self._wants)
+            # The learning rate may change with the epoch.
+            or epochs_of(step, values.batch_size, self._size, values.last_batch)
+            > epochs_of(step - 1, values.batch_size, self._size, values.last_batch)
+        )
 
 
 @functools.lru_cache(maxsize=2)  # the running epoch, and its neighbour at a boundary

@@ -1,8 +1,9 @@
-"""What a run says of the test set: evaluation.npz, and files for TensorBoard's projector."""
+"""How good a model is, and what a run leaves of that: evaluation.npz, and the projector's files."""
 
 from __future__ import annotations
 
 import os
+from typing import Callable
 
 import numpy as np
 
@@ -24,6 +25,24 @@ embeddings {
   }
 }
 """
+
+
+def measure(
+    trainer, examples: Examples, after_slice: Callable[[], None] = lambda: None
+) -> tuple[float, float, np.ndarray]:
+    """Returns a style's `Trainer`'s loss and accuracy, and its logits [n, 10], for n examples.
+
+    It takes them in slices, so that memory does not grow with them.
+    """
+    loss_sum, correct, all_logits = 0.0, 0, []
+    for part in examples.slices():
+        images, labels = examples.batch(part, one_hot=True)
+        loss, accuracy, logits = trainer.evaluate(images, labels)
+        loss_sum += float(loss) * len(images)
+        correct += round(float(accuracy) * len(images))
+        all_logits.append(logits)
+        after_slice()
+    return loss_sum / len(examples), correct / len(examples), np.concatenate(all_logits)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

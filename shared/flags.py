@@ -424,6 +424,15 @@ def _define_machine(values: flags.FlagValues) -> None:
         "AVX512-BF16; variables and updates stay float32.",
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "steps_per_call",
+        1,
+        "Steps that one call of TensorFlow does, at most: with more than 1 the examples lie on the "
+        "device, and only their numbers are handed over. Faster, the more the smaller the model; "
+        "the numbers are the same.",
+        1,
+        flag_values=values,
+    )
 
 
 def _forbid_patterns(values: flags.FlagValues) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def shown(graph_def: object, names: dict[str, str]) -> object:
-    """Returns the graph with other names, and without the outputs of the function around it.
+    """Returns the graph with other names, and without the outputs of functions, which none reads.
 
     Only the picture changes: what is computed is the graph that this is a copy of.
 
@@ -41,7 +41,8 @@ def _place(node: object) -> int:
 def _drop_outputs(graph_def: object) -> bool:
     read = {source.lstrip("^").split(":")[0] for node in graph_def.node for source in node.input}
     for node in graph_def.node:
-        if node.op in ("Identity", "NoOp") and "/" not in node.name and node.name not in read:
+        is_output = node.op == "Identity" or (node.op == "NoOp" and "/" not in node.name)
+        if is_output and node.name not in read:
             graph_def.node.remove(node)
             return True
     return False

@@ -52,7 +52,17 @@ def select_device(values: FlagValues, tensorflow: str, list_gpus: Callable[[str]
             f"--device={device}: TensorFlow sees no such GPU; use --device=cpu, or check that "
             "nvidia-smi lists it and that tensorflow[and-cuda] is installed"
         )
+    return cpu()
+
+
+def cpu() -> str:
+    """Returns the processor's name, and how many cores of it this process may run on."""
     return f"{_cpu_name()} ({cores()} cores)"
+
+
+def has_bfloat16() -> bool:
+    """Says whether the processor multiplies in bfloat16."""
+    return bool({"amx_bf16", "avx512_bf16"} & set(_cpu_info("flags").split()))
 
 
 def _check_precision(precision: str, has_gpu: bool, tensorflow: str) -> None:
@@ -65,7 +75,7 @@ def _check_precision(precision: str, has_gpu: bool, tensorflow: str) -> None:
         lacking = f"TensorFlow 2.12 or later, not {tensorflow}"
     elif os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() in ("0", "false"):
         lacking = "oneDNN, which TF_ENABLE_ONEDNN_OPTS switches off"
-    elif not {"amx_bf16", "avx512_bf16"} & set(_cpu_info("flags").split()):
+    elif not has_bfloat16():
         lacking = f"a processor with AMX or AVX512-BF16, not {_cpu_name()}"
     else:
         return
@@ -102,6 +112,15 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
+
+
+def threads_between(values: FlagValues) -> int:
+    """Returns how many operations may run at once; 0 leaves it to TensorFlow.
+
+    Many steps in one call have no gaps for others to fill, and handing an operation over to another
+    thread takes as long as a small one. The numbers do not depend on it.
+    """
+    return int(values.steps_per_call > 1)
 
 
 def peak_memory_mib() -> float:

@@ -1,6 +1,7 @@
 """What the tests share: scripts run as a user runs them, and small datasets."""
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -71,6 +72,10 @@ def run(tmp_path, environment):
 
 def script(style, name):
     return ROOT / style / f"{name}.py"
+
+
+def result(run_dir):
+    return json.loads((run_dir / "result.json").read_text())
 
 
 def tensors(run_dir, kind="*"):

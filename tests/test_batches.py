@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,6 +45,55 @@ def test_batch_size_only_cuts_the_stream():
     one = np.concatenate([batches.indices(k, 7, 50, seed=1) for k in range(30)])
     other = np.concatenate([batches.indices(k, 30, 50, seed=1) for k in range(7)])
     assert np.array_equal(one, other)
+
+
+FLAGS = {"seed": 3, "batch_order": "shuffled", "eval_every": 0, "save_every": 0}
+
+
+@given(
+    size=SIZES,
+    batch_size=st.integers(1, 12),
+    last_batch=st.sampled_from(["filled", "short"]),
+    steps_per_call=st.integers(2, 20),
+    eval_every=st.integers(0, 9),
+    save_every=st.integers(0, 9),
+    wanted=st.sets(st.integers(0, 60)),
+    max_steps=st.integers(1, 60),
+)
+def test_calls_are_of_the_steps_and_end_where_something_is_due(size, wanted, max_steps, **flags):
+    values = SimpleNamespace(**{**FLAGS, **flags, "max_steps": max_steps})
+    every = [values.eval_every, values.save_every]
+    calls = batches.Calls(values, size, wanted.__contains__)
+    step = 0
+    while step < max_steps:
+        with calls.of(step) as indices:
+            pass
+        assert 1 <= len(indices) <= values.steps_per_call
+        for number, row in enumerate(indices, start=step):
+            assert np.array_equal(row, batches.of_step(number, values, size))
+        for number in range(step + 1, step + len(indices)):
+            assert number not in wanted and not any(n and number % n == 0 for n in every)
+        limits = (values.batch_size, size, values.last_batch)
+        epochs = {batches.epochs_of(step + k, *limits) for k in range(len(indices))}
+        assert len(epochs) == 1  # or the learning rate might change within
+        step += len(indices)
+    assert step == max_steps
+
+
+def test_calls_last_about_a_second(monkeypatch):
+    seconds = 0.0
+    clock = SimpleNamespace(perf_counter=lambda: seconds)
+    monkeypatch.setattr(batches, "time", clock)
+    values = SimpleNamespace(
+        **FLAGS, batch_size=1, last_batch="filled", steps_per_call=50, max_steps=1000
+    )
+    calls = batches.Calls(values, 10000)
+    counts = []
+    for seconds_per_step in (0.3, 0.3, 0.3, 0.01, 0.01, 0.01, 5, 5):
+        with calls.of(0) as indices:
+            seconds += seconds_per_step * len(indices)
+        counts.append(len(indices))
+    assert counts == [1, 3, 3, 3, 50, 50, 50, 1]
 
 
 def test_orders_differ_by_seed_and_epoch():

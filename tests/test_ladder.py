@@ -24,6 +24,7 @@ def climb(run, tmp_path, *arguments):
     return process, {row["rung"]: row for row in results["rows"]}
 
 
+@pytest.mark.proof
 def test_a_few_rungs(run, tmp_path):
     process, rows = climb(run, tmp_path, *FEW)
     assert process.returncode == 0, process.stdout + process.stderr

@@ -1,11 +1,10 @@
 """Genuine TensorFlow 1.15.5 as the witness: `./run_all.sh legacy` makes it and runs these."""
 
-import json
 import subprocess
 
 import numpy as np
 import pytest
-from conftest import STYLES, TUTORIAL_LINES, script
+from conftest import STYLES, TUTORIAL_LINES, result, script
 from test_summaries import BOXES, Events
 
 from shared import datasets, trace
@@ -33,10 +32,6 @@ def run115(tmp_path, environment, tf115_python):
         return process
 
     return run115
-
-
-def result(run_dir):
-    return json.loads((run_dir / "result.json").read_text())
 
 
 def accuracy(run_dir):
@@ -91,6 +86,16 @@ def test_same_start_and_losses(run, run115, tmp_path, name, flags, variables, to
     assert losses[0] != losses[1]  # or it would not be another TensorFlow
     if name != "mnist_convnet":  # which is far from trained by then
         assert abs(accuracy(tmp_path / "old") - accuracy(tmp_path / "new")) <= 0.0025
+
+
+def test_same_bits_with_many_steps_a_call(run115, tmp_path):
+    """In which it has resource variables, not reference variables."""
+    flags = [DIGITS, "--batch_norm", "--max_steps=20", "--nolog", "--trace_every=10"]
+    for count in (1, 7):
+        own = [f"--steps_per_call={count}", f"--run_dir={count}", f"--trace_file={count}.npz"]
+        run115("mnist_convnet", *flags, *own)
+    one, many = (trace.load(str(tmp_path / f"{count}.npz")) for count in (1, 7))
+    assert one.steps == [0, 10, 20] and one.rows == many.rows and one.losses == many.losses
 
 
 def test_same_accuracy_of_the_softmax(run, run115, tmp_path, mnist_dir):

@@ -583,8 +583,8 @@ MISTAKES = {
     ),
     "a schedule one step late": (
         "tf2_style/trainer.py",
-        "keep_prob, schedule.learning_rate(step))",
-        "keep_prob, schedule.learning_rate(max(step - 1, 0)))",
+        "constant(schedule.learning_rate(step))",
+        "constant(schedule.learning_rate(max(step - 1, 0)))",
         # An epoch is four steps, so the fifth is the first with another rate.
         ["mnist_mlp", "--batch_size=400", "--decay=0.5"],
         (5, False, ["W_fc1", "b_fc1", "W_fc2", "b_fc2", "W_fc3", "b_fc3"], "a step early or late"),

@@ -1,7 +1,6 @@
 """The scripts as a user meets them: what they print, leave, refuse and survive."""
 
 import fcntl
-import json
 import os
 import pty
 import shlex
@@ -13,7 +12,7 @@ import sys
 import termios
 
 import pytest
-from conftest import ROOT, STYLES, TUTORIAL_LINES, bits, script, tensors, write_idx
+from conftest import ROOT, STYLES, TUTORIAL_LINES, bits, result, script, tensors, write_idx
 
 from shared.datasets import digits
 
@@ -26,10 +25,6 @@ def in_shell(form, *command, **options):
     return subprocess.run(
         ["bash", "-c", form.format(quoted)], text=True, capture_output=True, check=False, **options
     )
-
-
-def result(run_dir):
-    return json.loads((run_dir / "result.json").read_text())
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -300,7 +295,8 @@ def test_missing_tensorflow_in_one_line(run, tmp_path):
     assert process.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("style", [STYLES[0], pytest.param(STYLES[1], marks=pytest.mark.proof)])
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
 def test_damaged_checkpoints_in_one_line(run, tmp_path, style):
     """Truncated, then forgotten by its state file: nothing is begun afresh in silence."""
     command = [script(style, "mnist_softmax"), DIGITS, "--run_dir=run", "--nolog"]

@@ -360,6 +360,8 @@ def test_shown_graph_is_renamed_throughout():
         ("gradient_tape_2", "NoOp", ["^gradient_tape/a/b"]),
         ("Identity", "Identity", ["gradient_tape/a/b", "^gradient_tape_2"]),
         ("layer/Identity", "Identity", ["images"]),
+        ("layer/Neg", "Neg", ["layer/Identity"]),
+        ("layer/output", "Identity", ["layer/Neg"]),
     ]:
         graph_def.node.add(name=name, op=op, input=sources)
     graph_def.node[1].attr["_class"].list.s.append(b"loc:@images")
@@ -369,5 +371,6 @@ def test_shown_graph_is_renamed_throughout():
         ("input/images", []),
         ("train/gradients/a/b", ["input/images:0"]),
         ("layer/Identity", ["input/images"]),
+        ("layer/Neg", ["layer/Identity"]),
     ]
     assert shown.node[1].attr["_class"].list.s == [b"loc:@input/images"]

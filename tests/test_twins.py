@@ -33,10 +33,8 @@ def assert_same_bits(tf1, tf2):
     assert sorted(map(bits, tf1.values())) == sorted(map(bits, tf2.values()))
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"),
-    [pytest.param("mnist_softmax", 300, marks=pytest.mark.proof), ("mnist_deep", 30)],
-)
+@pytest.mark.proof  # the quick tests have test_parity.py
+@pytest.mark.parametrize(("name", "steps"), [("mnist_softmax", 300), ("mnist_deep", 30)])
 def test_same_bits(run, tmp_path, name, steps):
     tf1, tf2 = train_twins(run, tmp_path, name, f"--max_steps={steps}")
     assert int(tf1["global_step"]) == steps

@@ -16,6 +16,7 @@ from shared import batches, console, datasets, evaluation, flags, machine, pictu
 from shared.checkpoints import best
 from tf1_style.checkpoints import Checkpoints, restore
 from tf1_style.export import export
+from tf1_style.loop import Loop
 from tf1_style.optimizers import OPTIMIZERS
 from tf1_style.summaries import Summaries
 
@@ -24,6 +25,8 @@ class Trainer:
     """A model with its loss, accuracy and optimizer: what a step does."""
 
     def __init__(self, model_class, values):
+        if values.steps_per_call > 1:  # which a loop of the graph reads anew in each step
+            tf.enable_resource_variables()
         with tf.name_scope("input"):
             self.images = tf.placeholder(tf.float32, [None, 784], name="images")
             self.labels = tf.placeholder(tf.float32, [None, 10], name="labels")
@@ -37,14 +40,8 @@ class Trainer:
         self.weights = [variable.op.name for variable in tf.global_variables()[1:]]  # but the step
         with tf.variable_scope("train"):
             self.learning_rate = tf.placeholder(tf.float32, [], name="learning_rate")
-            optimizer = OPTIMIZERS[values.optimizer](self.learning_rate)
-            # optimizer.minimize() is these two; the summaries show the gradients between them.
-            self.gradients = optimizer.compute_gradients(self.loss)
-            # What batch norm wants done in each step; without this nothing would do it.
-            with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-                self.train_op = optimizer.apply_gradients(
-                    self.gradients, global_step=self.global_step
-                )
+            self.optimizer = OPTIMIZERS[values.optimizer](self.learning_rate)
+            self.gradients, self.train_op = self.minimize(self.loss)
         loss, accuracy, layers = self.forward(
             self.images, self.labels, self.keep_prob, training=False
         )
@@ -54,7 +51,10 @@ class Trainer:
         self.evaluation = loss, accuracy, layers
         self.variables = {variable.op.name: variable for variable in tf.global_variables()}
 
-        config = tf.ConfigProto(intra_op_parallelism_threads=values.threads)
+        config = tf.ConfigProto(
+            intra_op_parallelism_threads=values.threads,
+            inter_op_parallelism_threads=machine.threads_between(values),
+        )
         if values.precision == "bfloat16":
             rewrites = config.graph_options.rewrite_options
             rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
@@ -74,6 +74,17 @@ class Trainer:
             correct = tf.equal(tf.argmax(logits, 1), tf.argmax(labels, 1))
             accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
         return loss, accuracy, activations
+
+    def minimize(self, loss):
+        """Returns gradients, each with its variable, and the operation that updates by them."""
+        # optimizer.minimize() is these two; the summaries show the gradients between them.
+        gradients = self.optimizer.compute_gradients(loss)
+        # What batch norm wants done in each step; without this nothing would do it.
+        updates = tf.get_collection_ref(tf.GraphKeys.UPDATE_OPS)
+        with tf.control_dependencies(updates):
+            train_op = self.optimizer.apply_gradients(gradients, global_step=self.global_step)
+        del updates[:]  # what else is built into this graph has updates of its own
+        return gradients, train_op
 
     def train_step(self, images, labels, keep_prob, learning_rate, **run_arguments):
         """Updates the weights once; returns the loss before the update."""
@@ -111,19 +122,6 @@ class Trainer:
         return self.session.run({name: self.variables[name] for name in names})
 
 
-def evaluate(trainer, examples, after_slice=lambda: None):
-    """Returns loss, accuracy and logits [n, 10], in slices so that memory does not grow."""
-    loss_sum, correct, all_logits = 0.0, 0, []
-    for part in examples.slices():
-        images, labels = examples.batch(part, one_hot=True)
-        loss, accuracy, logits = trainer.evaluate(images, labels)
-        loss_sum += float(loss) * len(images)
-        correct += round(float(accuracy) * len(images))
-        all_logits.append(logits)
-        after_slice()
-    return loss_sum / len(examples), correct / len(examples), np.concatenate(all_logits)
-
-
 def batch_of(step, values, examples):
     """Returns the images and labels of a step; they depend on nothing else."""
     return examples.batch(batches.of_step(step, values, len(examples)), one_hot=True)
@@ -153,24 +151,28 @@ def train(trainer, values, data, run, summaries, first_step):
         progress = stack.enter_context(console.Progress(first_step, values.max_steps))
         if trace.wants(first_step):
             trace.record(first_step, None, traced(trainer, values, data, first_step, is_full=True))
-        for step in range(first_step, values.max_steps):
-            if schedule.is_over:
-                break
+        loop = None
+        if values.steps_per_call > 1:
+            loop = Loop(trainer, values, data.train, trace.wants, summaries.wants)
+        step = first_step
+        while step < values.max_steps and not schedule.is_over:
             images, labels = batch_of(step, values, data.train)
             look(trainer, values, data, summaries, progress, schedule, step, images, labels)
-            loss = trainer.train_step(
-                images,
-                labels,
-                keep_prob,
-                schedule.learning_rate(step),
-                **summaries.run_metadata(step),
-            )
-            done = step + 1
-            if trace.wants(done):
-                is_full, is_last = trace.wants_values(done), done == values.max_steps
-                trace.record(done, loss, traced(trainer, values, data, done, is_full, is_last))
-            run.check_loss(step, loss)
-            progress.step(loss)
+            learning_rate = schedule.learning_rate(step)
+            metadata = summaries.run_metadata(step)
+            if loop and not metadata:
+                losses = loop(step, keep_prob, learning_rate)
+            else:
+                losses = [trainer.train_step(images, labels, keep_prob, learning_rate, **metadata)]
+            for loss in losses:
+                done = step + 1
+                if trace.wants(done):  # so this is the last step of the call
+                    is_full, is_last = trace.wants_values(done), done == values.max_steps
+                    held = traced(trainer, values, data, done, is_full, is_last)
+                    trace.record(done, loss, held)
+                run.check_loss(step, loss)
+                progress.step(loss)
+                step = done
 
             if schedule.measures(done):
                 row = end_epoch(trainer, values, data, run, schedule, kept, done)
@@ -210,15 +212,15 @@ def look(trainer, values, data, summaries, progress, schedule, step, images, lab
     if summaries.wants(step):
         summaries.look(step, images, labels)
         if data.validation:
-            loss, accuracy, _ = evaluate(trainer, data.validation)
+            loss, accuracy, _ = evaluation.measure(trainer, data.validation)
             summaries.scalars(step, {"loss/validation": loss, "accuracy/validation": accuracy})
 
 
 def end_epoch(trainer, values, data, run, schedule, kept, step):
     """Measures what the epoch has trained, keeps it if it is the best; returns the measurements."""
     held_out = data.validation or data.test
-    training = evaluate(trainer, data.train.first(len(held_out)))
-    row = schedule.add(step, training[:2], evaluate(trainer, held_out)[:2])
+    training = evaluation.measure(trainer, data.train.first(len(held_out)))
+    row = schedule.add(step, training[:2], evaluation.measure(trainer, held_out)[:2])
     if schedule.best_step == step:
         kept.save(step)
         run.save(best_step=step)
@@ -235,10 +237,10 @@ def finish(trainer, values, data, run, summaries, steps, seconds):
         summaries.look(step, *batch_of(step, values, data.train))
     if run.result["best_step"] is not None:
         step = restore(trainer, best(run.directory, run.result["best_step"]), partial=False)
-    test = evaluate(trainer, data.test, run.stop_if_asked)
+    test = evaluation.measure(trainer, data.test, run.stop_if_asked)
     validation = None
     if data.validation:
-        validation = evaluate(trainer, data.validation, run.stop_if_asked)
+        validation = evaluation.measure(trainer, data.validation, run.stop_if_asked)
     first_weights = trainer.values(trainer.weights[:1])[trainer.weights[0]]
     summaries.results(step, run.result["flags"], data.test, test, validation, first_weights)
     evaluation.save(run.directory, data.test, test[2], first_weights)

@@ -18,7 +18,7 @@ with quiet_import():
     import tensorflow as tf
 
 from tf2_style import trainer
-from tf2_style.layers import bias_variable, conv2d, dropout, max_pool_2x2, weight_variable
+from tf2_style.layers import bias_variable, conv2d, dropout, matmul, max_pool_2x2, weight_variable
 
 
 class MnistDeep(tf.Module):
@@ -65,7 +65,7 @@ class MnistDeep(tf.Module):
 
         with tf.name_scope("fc1/"):
             h_pool2_flat = tf.reshape(h_pool2, [-1, 7 * 7 * 64])
-            h_fc1 = tf.nn.relu(tf.matmul(h_pool2_flat, self.W_fc1) + self.b_fc1)  # [n, 1024]
+            h_fc1 = tf.nn.relu(matmul(h_pool2_flat, self.W_fc1) + self.b_fc1)  # [n, 1024]
 
         with tf.name_scope("dropout"):
             h_fc1_drop = dropout(h_fc1, keep_prob, seed=[self.seed, step])

@@ -5,6 +5,7 @@ tf1_style/trainer.py: read the two side by side.
 """
 
 import contextlib
+import functools
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from shared import batches, console, datasets, evaluation, flags, machine, pictu
 from shared.checkpoints import best
 from tf2_style.checkpoints import Checkpoints, restore
 from tf2_style.export import export
+from tf2_style.loop import Loop
 from tf2_style.optimizers import OPTIMIZERS
 from tf2_style.summaries import Summaries
 
@@ -30,6 +32,7 @@ class Trainer:
 
     def __init__(self, model_class, values):
         tf.config.threading.set_intra_op_parallelism_threads(values.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(machine.threads_between(values))
         if values.precision == "bfloat16":
             tf.config.optimizer.set_experimental_options(
                 {"auto_mixed_precision_onednn_bfloat16": True}
@@ -108,19 +111,6 @@ class Trainer:
         return {name: self.variables[name].numpy() for name in names}
 
 
-def evaluate(trainer, examples, after_slice=lambda: None):
-    """Returns loss, accuracy and logits [n, 10], in slices so that memory does not grow."""
-    loss_sum, correct, all_logits = 0.0, 0, []
-    for part in examples.slices():
-        images, labels = examples.batch(part, one_hot=True)
-        loss, accuracy, logits = trainer.evaluate(images, labels)
-        loss_sum += float(loss) * len(images)
-        correct += round(float(accuracy) * len(images))
-        all_logits.append(logits)
-        after_slice()
-    return loss_sum / len(examples), correct / len(examples), np.concatenate(all_logits)
-
-
 def batch_of(step, values, examples):
     """Returns the images and labels of a step; they depend on nothing else."""
     return examples.batch(batches.of_step(step, values, len(examples)), one_hot=True)
@@ -142,7 +132,11 @@ def train(trainer, values, data, run, summaries, first_step):
     run.result["best_step"] = schedule.best_step
     if run.is_restored:  # so that this run has one of its own to go on from
         checkpoints.save(first_step)
-    keep_prob = values.keep_prob if "keep_prob" in values else 1.0
+    constant = functools.lru_cache(maxsize=2)(tf.constant)  # the rate is seldom another
+    keep_prob = constant(values.keep_prob if "keep_prob" in values else 1.0)
+    # A tf.function goes through its arguments three times in Python, its concrete function once;
+    # and arrays take it longer than tensors made of them. See docs/speed.md.
+    train_step = trainer.train_step.get_concrete_function()
     started = time.perf_counter()
 
     with contextlib.ExitStack() as stack:
@@ -150,18 +144,28 @@ def train(trainer, values, data, run, summaries, first_step):
         progress = stack.enter_context(console.Progress(first_step, values.max_steps))
         if trace.wants(first_step):
             trace.record(first_step, None, traced(trainer, values, data, first_step, is_full=True))
-        for step in range(first_step, values.max_steps):
-            if schedule.is_over:
-                break
+        loop = None
+        if values.steps_per_call > 1:
+            loop = Loop(trainer, values, data.train, trace.wants, summaries.wants)
+        step = first_step
+        while step < values.max_steps and not schedule.is_over:
             images, labels = batch_of(step, values, data.train)
             look(trainer, values, data, summaries, progress, schedule, step, images, labels)
-            loss = trainer.train_step(images, labels, keep_prob, schedule.learning_rate(step))
-            done = step + 1
-            if trace.wants(done):
-                is_full, is_last = trace.wants_values(done), done == values.max_steps
-                trace.record(done, loss, traced(trainer, values, data, done, is_full, is_last))
-            run.check_loss(step, loss)
-            progress.step(loss)
+            learning_rate = constant(schedule.learning_rate(step))
+            if loop:
+                losses = loop(step, keep_prob, learning_rate)
+            else:
+                images, labels = tf.constant(images), tf.constant(labels)
+                losses = [train_step(images, labels, keep_prob, learning_rate).numpy()]
+            for loss in losses:
+                done = step + 1
+                if trace.wants(done):  # so this is the last step of the call
+                    is_full, is_last = trace.wants_values(done), done == values.max_steps
+                    held = traced(trainer, values, data, done, is_full, is_last)
+                    trace.record(done, loss, held)
+                run.check_loss(step, loss)
+                progress.step(loss)
+                step = done
 
             if schedule.measures(done):
                 row = end_epoch(trainer, values, data, run, schedule, kept, done)
@@ -201,15 +205,15 @@ def look(trainer, values, data, summaries, progress, schedule, step, images, lab
     if summaries.wants(step):
         summaries.look(step, images, labels)
         if data.validation:
-            loss, accuracy, _ = evaluate(trainer, data.validation)
+            loss, accuracy, _ = evaluation.measure(trainer, data.validation)
             summaries.scalars(step, {"loss/validation": loss, "accuracy/validation": accuracy})
 
 
 def end_epoch(trainer, values, data, run, schedule, kept, step):
     """Measures what the epoch has trained, keeps it if it is the best; returns the measurements."""
     held_out = data.validation or data.test
-    training = evaluate(trainer, data.train.first(len(held_out)))
-    row = schedule.add(step, training[:2], evaluate(trainer, held_out)[:2])
+    training = evaluation.measure(trainer, data.train.first(len(held_out)))
+    row = schedule.add(step, training[:2], evaluation.measure(trainer, held_out)[:2])
     if schedule.best_step == step:
         kept.save(step)
         run.save(best_step=step)
@@ -226,10 +230,10 @@ def finish(trainer, values, data, run, summaries, steps, seconds):
         summaries.look(step, *batch_of(step, values, data.train))
     if run.result["best_step"] is not None:
         step = restore(trainer, best(run.directory, run.result["best_step"]), partial=False)
-    test = evaluate(trainer, data.test, run.stop_if_asked)
+    test = evaluation.measure(trainer, data.test, run.stop_if_asked)
     validation = None
     if data.validation:
-        validation = evaluate(trainer, data.validation, run.stop_if_asked)
+        validation = evaluation.measure(trainer, data.validation, run.stop_if_asked)
     first_weights = trainer.values(trainer.weights[:1])[trainer.weights[0]]
     summaries.results(step, run.result["flags"], data.test, test, validation, first_weights)
     evaluation.save(run.directory, data.test, test[2], first_weights)
