@@ -3,12 +3,13 @@
 import argparse
 import sys
 
-from compare import accuracy, checkpoint, fonts, parity, report
+from compare import accuracy, bench, checkpoint, fonts, parity, report
 from compare.experiments import crossval, ensemble, ladder, sweep, tune
 from shared.console import UserError, one_line_errors
 
 COMMANDS = {
     "accuracy": accuracy,
+    "bench": bench,
     "checkpoint": checkpoint,
     "crossval": crossval,
     "ensemble": ensemble,

@@ -19,7 +19,7 @@ from rich.progress import Progress
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("tf1_style", "tf2_style")
 
-_STEP = re.compile(r"step (\d+)\b")
+STEP = re.compile(r"step (\d+)\b")
 
 
 @dataclass
@@ -66,7 +66,7 @@ def run(
             try:
                 for line in process.stdout:
                     printed.append(line.rstrip("\n"))
-                    match = _STEP.match(line)
+                    match = STEP.match(line)
                     if match:
                         on_step(int(match[1]))
                 exit_code = process.wait()

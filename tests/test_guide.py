@@ -1,4 +1,4 @@
-"""docs/migration.md quotes the twins as they are, and leads where it says.
+"""docs/migration.md and docs/speed.md quote the twins as they are, and lead where they say.
 
 `python tests/test_guide.py` moves the line numbers of quotes that stand elsewhere in their file by
 now, and names those that are not there any more.
@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "docs" / "migration.md"
+PAGES = [GUIDE, ROOT / "docs" / "speed.md"]
 
 QUESTIONS = [
     "No module named 'tensorflow.examples.tutorials'",
@@ -183,9 +184,11 @@ def text():
     return GUIDE.read_text()
 
 
-def test_every_quote_is_at_its_lines(text):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_quote_is_at_its_lines(page):
     wrong = []
-    for link, code in links(text):
+    assert links(page.read_text())
+    for link, code in links(page.read_text()):
         assert link["name"] or code, f"{link[0]} is neither quoted nor a definition's name"
         now = nearest(link, code)
         if link[0] != (link_to(link, now) if now else None):
@@ -208,7 +211,9 @@ def test_lines_that_moved_are_found(text):
     assert lost and all("is not in tf1_style/trainer.py any more" in line for line in lost)
 
 
-def test_every_other_link_leads_somewhere(text):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_other_link_leads_somewhere(page):
+    text = page.read_text()
     anchors = [slug(heading["title"]) for heading in HEADING.finditer(without_code(text))]
     assert len(set(anchors)) == len(anchors)
     targets = re.findall(r"\]\(([^)\s]+)\)", without_code(text))
@@ -251,11 +256,14 @@ def test_blocks_are_python(text):
 
 
 if __name__ == "__main__":
-    before = GUIDE.read_text()
-    after, lost = moved(before)
-    if after != before:
-        GUIDE.write_text(after)
-        old_lines, new_lines = before.splitlines(), after.splitlines()
-        print("\n".join(new for old, new in zip(old_lines, new_lines) if old != new))
-    if lost:
-        sys.exit("\n".join(lost))
+    all_lost = []
+    for page in PAGES:
+        before = page.read_text()
+        after, lost = moved(before)
+        if after != before:
+            page.write_text(after)
+            old_lines, new_lines = before.splitlines(), after.splitlines()
+            print("\n".join(new for old, new in zip(old_lines, new_lines) if old != new))
+        all_lost += lost
+    if all_lost:
+        sys.exit("\n".join(all_lost))

@@ -24,6 +24,10 @@ _TEXT = (
     "source says",
     "twins",
     "verdict",
+    "model",
+    "precision",
+    "program",
+    "what",
 )  # to the left: no numbers
 
 
@@ -78,15 +82,24 @@ def write(table: Table, numbers: list[dict], device: str, directory: str, screen
     with files.writing(directory):
         os.makedirs(directory, exist_ok=True)
         files.write_json(os.path.join(directory, "results.json"), {**origin, "rows": numbers})
-        with files.replacing(os.path.join(directory, "table.md")) as file:
-            file.write(_markdown(table, origin).encode(errors="backslashreplace"))
-    screen.print(_rich(table))
+    write_markdown([table], origin, directory)
+    screen.print(rich(table))
     for note in filter(None, table.notes):
         screen.print(note, soft_wrap=True)
     screen.print(f"written: {directory}", soft_wrap=True)
 
 
-def _rich(table: Table) -> RichTable:
+def write_markdown(tables: list[Table], origin: dict[str, str], directory: str) -> None:
+    """Writes table.md; `origin` says by which `command` and when (`date`), and on what `device`."""
+    end = f"`{origin['command']}`, {origin['date']}, on {origin['device'] or 'an unknown device'}\n"
+    text = "\n\n".join([*map(_markdown, tables), end])
+    path = os.path.join(directory, "table.md")
+    with files.writing(path), files.replacing(path) as file:
+        file.write(text.encode(errors="backslashreplace"))
+
+
+def rich(table: Table) -> RichTable:
+    """Returns the table as rich shows it on a terminal."""
     shown = RichTable(title=table.title, box=box.SIMPLE_HEAD)
     for name in table.columns:
         shown.add_column(name, justify="left" if name in _TEXT else "right")
@@ -95,9 +108,8 @@ def _rich(table: Table) -> RichTable:
     return shown
 
 
-def _markdown(table: Table, origin: dict[str, str]) -> str:
+def _markdown(table: Table) -> str:
     lines = [table.columns, ["---" if name in _TEXT else "---:" for name in table.columns]]
     lines += [[row[name].replace("|", "\\|") for name in table.columns] for row in table.rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    end = f"`{origin['command']}`, {origin['date']}, on {origin['device'] or 'an unknown device'}"
-    return "\n\n".join([f"# {table.title}", text, *filter(None, table.notes), end]) + "\n"
+    return "\n\n".join([f"# {table.title}", text, *filter(None, table.notes)])

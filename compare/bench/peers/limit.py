@@ -1,0 +1,63 @@
+"""The machine's own limit: what a step multiplies and what its optimizer moves, and nothing else.
+
+Each line has the milliseconds that a step would take: its floating-point operations at the rate of
+the square product that is fastest here, and its optimizer's bytes at the rate of a long addition.
+"""
+
+import time
+
+import work
+
+with work.quiet_import():
+    import tensorflow as tf
+
+SIZES = (512, 1024, 2048, 4096)
+LONG = 2**24  # numbers, 64 MiB: more than a cache holds
+
+
+class Product:
+    """One float32 product of two square matrices."""
+
+    def __init__(self, size):
+        self.matrix = tf.random.stateless_uniform([size, size], [0, 0])
+        self.amount = 2 * size**3  # operations
+
+    def __call__(self):
+        tf.matmul(self.matrix, self.matrix)
+
+
+class Addition:
+    """x += y, which reads two arrays and writes one."""
+
+    def __init__(self):
+        self.x, self.y = tf.Variable(tf.zeros([LONG])), tf.ones([LONG])
+        self.amount = 3 * 4 * LONG  # bytes
+
+    def __call__(self):
+        self.x.assign_add(self.y)
+
+
+def rate(work_unit):
+    """Returns the most operations, or bytes, a second."""
+    work_unit()
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        work_unit()
+        seconds.append(time.perf_counter() - started)
+    return work_unit.amount / min(seconds)
+
+
+def main():
+    arguments = work.parse(__doc__)
+    constants = work.MODELS[arguments.model]
+    products, addition = [Product(size) for size in SIZES], Addition()
+    for number in range(arguments.max_steps):
+        seconds = constants.operations() / max(map(rate, products))
+        seconds += constants.optimizer_bytes() / rate(addition)
+        print(f"step {number}, {1e3 * seconds:.6f} ms", flush=True)
+
+
+if __name__ == "__main__":
+    with work.one_line_errors():
+        main()
