@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Sets up .venv, then trains both models in both styles and prints the table of their accuracies.
+# Sets up .venv, trains both models in both styles, and prints a table of their accuracies.
 #
-#   ./run_all.sh [--quick] [...]   all arguments go on to `python -m compare accuracy`
-#   ./run_all.sh test [...]        runs the tests instead; all other arguments go on to pytest
-#   ./run_all.sh legacy [...]      sets up .venv-tf115 too, with TensorFlow 1.15.5, and runs the
-#                                  tests that hold this project to it
+#   ./run_all.sh [--quick] [...]   passes all arguments to `python -m compare accuracy`
+#   ./run_all.sh old old.py [...]  runs an old TensorFlow 1 program, unchanged, in this folder
+#   ./run_all.sh test [...]        runs the tests; passes all other arguments to pytest
+#   ./run_all.sh legacy [...]      also sets up .venv-tf115 with TensorFlow 1.15.5, and runs the
+#                                  tests that need it
 #
-# Needs Python 3.10 to 3.13. On a machine with an NVIDIA driver TensorFlow comes with CUDA.
-# TensorFlow 1.15.5 needs a Python 3.7: on PATH, pyenv's, or the one that TF115_PYTHON names; exit
-# 69 if there is none.
+# Needs Python 3.10 to 3.13. On a machine with an NVIDIA driver, installs TensorFlow with CUDA.
+# TensorFlow 1.15.5 needs Python 3.7. The script looks for it in TF115_PYTHON, on PATH and in pyenv,
+# and exits with 69 if there is none.
 set -euo pipefail
 
 root=$(cd -P "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 venv=$root/.venv
+path=${PYTHONPATH:-} # for old programs alone
 unset PYTHONPATH PYTHONHOME
 
 find_python() {
@@ -38,33 +40,51 @@ sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; then
       return
     fi
   done
-  echo "no Python 3.7, which TensorFlow 1.15.5 needs; install one (pyenv install 3.7), or name it" \
-    "with TF115_PYTHON" >&2
+  echo "no Python 3.7, which TensorFlow 1.15.5 needs; install one (pyenv install 3.7), or set" \
+    "TF115_PYTHON to its path" >&2
   exit 69
 }
 
-# install FOLDER FINDER REQUIREMENTS [PACKAGE...]: makes a virtual environment, once.
+# install FOLDER FINDER REQUIREMENTS [PACKAGE...]: creates a virtual environment, once.
 install() {
-  local folder=$1 finder=$2 requirements=$3 stamp python
+  local folder=$1 finder=$2 requirements=$3 stamp python quiet=--quiet
   shift 3
   stamp="$(cksum <"$requirements") $*"
-  # The stamp is written last, so an installation that was cut short is done again. It is compared
-  # by its beginning: one with CUDA serves where no driver is seen, too.
+  # The stamp is written last, so an interrupted installation is repeated. Only its beginning is
+  # compared, because an installation with CUDA also works without a driver.
   if [[ "$(cat "$folder/installed" 2>/dev/null)" = "$stamp"* ]] && "$folder/bin/python" -c '' 2>/dev/null; then
     return
   fi
   python=$("$finder")
-  echo "installing TensorFlow and what else is needed into $folder (once, a minute or two)" >&2
+  echo "installing TensorFlow and the other packages into $folder (once, a minute or two)" >&2
+  if [ -t 2 ]; then
+    quiet= # pip shows its progress on a terminal
+  fi
   "$python" -m venv --clear "$folder"
-  if ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements" "$@" >&2; then
+  if ! "$folder/bin/python" -m pip install ${quiet:+"$quiet"} --disable-pip-version-check -r "$requirements" "$@" >&2; then
     echo "the installation failed; it needs the network, and about 3 GB of disk" >&2
     exit 2
   fi
   echo "$stamp" >"$folder/installed"
 }
 
+# add_legacy: adds the libraries that keep old programs alive, once.
+add_legacy() {
+  local requirements=$root/requirements-legacy.txt stamp
+  stamp=$(cksum <"$requirements")
+  if [ "$(cat "$venv/added" 2>/dev/null)" = "$stamp" ]; then
+    return
+  fi
+  echo "adding the libraries for old programs to $venv (once)" >&2
+  if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2; then
+    echo "the installation failed; it needs the network, and about 200 MB of disk" >&2
+    exit 2
+  fi
+  echo "$stamp" >"$venv/added"
+}
+
 run_tests() {
-  # The tests run in the project's folder; what is named relative to this one has to stay found.
+  # The tests run in the project's folder, so a relative path becomes an absolute one.
   if [ -n "${TWINS_DATA_DIR:-}" ]; then
     TWINS_DATA_DIR=$(cd -- "$TWINS_DATA_DIR" && pwd) || exit 2
     export TWINS_DATA_DIR
@@ -83,6 +103,10 @@ if nvidia-smi >/dev/null 2>&1; then
 fi
 install "$venv" find_python "$root/requirements.txt" ${cuda[@]+"${cuda[@]}"}
 case $command in
+  old | test | legacy) add_legacy ;;
+esac
+case $command in
+  old) PYTHONPATH=$root${path:+:$path} exec "$venv/bin/python" -m tf1_style.run "${@:2}" ;;
   test) run_tests "${@:2}" ;;
   legacy) run_tests -m 'legacy and not accuracy' "${@:2}" ;;
   *) PYTHONPATH=$root exec "$venv/bin/python" -m compare accuracy "$@" ;;

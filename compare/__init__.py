@@ -1,1 +1,1 @@
-"""Runs twins as ordinary shell commands and judges what they leave."""
+"""Runs programs as ordinary shell commands and checks their results."""

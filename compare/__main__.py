@@ -1,18 +1,21 @@
-"""python -m compare COMMAND: runs twins as shell commands and judges them."""
+"""Runs programs as shell commands and checks their results."""
 
 import argparse
 import sys
 
-from compare import accuracy, bench, checkpoint, fonts, parity, report
+from compare import accuracy, bench, checkpoint, cluster, explain, fonts, parity, report
 from compare.experiments import crossval, ensemble, ladder, sweep, tune
+from shared import outputs
 from shared.console import UserError, one_line_errors
 
 COMMANDS = {
     "accuracy": accuracy,
     "bench": bench,
     "checkpoint": checkpoint,
+    "cluster": cluster,
     "crossval": crossval,
     "ensemble": ensemble,
+    "explain": explain,
     "fonts": fonts,
     "ladder": ladder,
     "parity": parity,
@@ -34,15 +37,16 @@ def main(argv: list[str]) -> int:
         description, _, _ = module.__doc__.partition("\n")
         command = commands.add_parser(
             name,
-            help=description,
+            help=description.replace("%", "%%"),
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         module.add_arguments(command)
+    outputs.check_texts(argv)
     arguments, flags = parser.parse_known_args(argv)
     module = COMMANDS[arguments.command]
-    if hasattr(module, "HANDS_ON_FLAGS"):
+    if hasattr(module, "TAKES_PROGRAM_FLAGS"):
         return module.main(arguments, flags)
     if flags:
         raise UserError(

@@ -1,13 +1,13 @@
-"""Shows what a network that was trained on handwriting makes of print.
+"""Tests a network that was trained on handwriting with printed digits.
 
     python -m compare fonts runs/tf2_style/mnist_deep
 
-Draws the ten digits in fonts that come with matplotlib, and has the run's script say what it takes
-each picture for (--predict). Prints how many are right by font, and draws all of them on one sheet.
+Draws the ten digits in matplotlib's fonts. The program of the run then classifies each picture
+(--predict). Prints the number of right answers for each font and draws all answers on one sheet.
+Exit 1 if --style=both and the styles' answers differ.
 """
 
 import argparse
-import json
 import os
 import re
 import shlex
@@ -20,10 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from compare import runner
-from shared import datasets, files
+from shared import datasets, files, outputs
 from shared.console import UserError
+from shared.runs import result
 
-# The names of the files, without those of matplotlib's fonts that have symbols alone.
+# Font names and file names. Matplotlib's fonts that contain only symbols are left out.
 FONTS = {
     "DejaVu Sans": "DejaVuSans",
     "DejaVu Sans Bold": "DejaVuSans-Bold",
@@ -46,27 +47,29 @@ FONTS = {
 }
 DIGITS = range(datasets.CLASSES)
 
-# What --predict prints of a picture, after its path.
+# What --predict prints for a picture, after its path.
 _ANSWER = re.compile(r"(\d) \((\d+\.\d) %\)")
 
-# Of the sheet, in inches: the columns of names and of counts, a digit with its answer, what is
-# above and below, and how far text keeps from the edges.
+# The sheet's sizes in inches: the columns of names and of counts, a cell of one digit and its
+# answer (width, height), the space above and below the cells, and the margin.
 _NAMES, _COUNTS, _CELL, _HEAD, _FOOT, _MARGIN = 2.7, 1.0, (0.78, 0.9), 1.0, 0.2, 0.3
 _WRONG = "#b22222"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a picture was taken for."""
+    """The class that the network chose for a picture, and its probability in percent."""
 
     digit: int
     percent: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a run, of either style")
+    parser.add_argument("run", metavar="RUN", help="a run folder, of either style")
     parser.add_argument(
-        "--style", choices=runner.STYLES, help="whose script is asked (default: the run's)"
+        "--style",
+        choices=runner.STYLES_OF,
+        help="the style of the program that classifies (default: the style of the run)",
     )
     parser.add_argument(
         "--output", metavar="FILE", help="the sheet, a PNG file (default: fonts.png in RUN)"
@@ -75,35 +78,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     output = arguments.output or os.path.join(arguments.run, "fonts.png")
-    script = _script(arguments.run, arguments.style)
+    outputs.check(output, "picture", "--output")
+    scripts = _scripts(arguments.run, arguments.style)
     with tempfile.TemporaryDirectory() as folder:
-        answers = _ask(script, arguments.run, _draw_digits(folder), folder)
-    name = f"{script.parent.name}/{script.stem}"
+        paths = _draw_digits(folder)
+        each = [_ask(script, arguments.run, paths, folder) for script in scripts]
+    answers, name = each[0], f"{scripts[0].parent.name}/{scripts[0].stem}"
     with files.writing(output):
         os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
         with files.replacing(output) as file:
-            _sheet(answers, name).savefig(file, format="png")
+            _sheet(answers, name).savefig(file, format="png", metadata=outputs.PNG_TEXT)
     console = Console(width=None if sys.stdout.isatty() else 150, highlight=False, markup=False)
     console.print(_table(answers, name))
     console.print(f"sheet: {output}", soft_wrap=True)
-    return 0
+    if len(each) < 2:
+        return 0
+    is_same = each[0] == each[1]
+    console.print(f"both styles give {'the same' if is_same else 'different'} answers")
+    return 0 if is_same else 1
 
 
-def _script(run_dir: str, style: str | None) -> Path:
-    """Returns the script that a run is of, in the style named or else the run's own."""
-    scripts = {
-        (name, script.stem): script
-        for name in runner.STYLES
-        for script in (runner.ROOT / name).glob("*.py")
-    }
-    path = os.path.join(run_dir, "result.json")
-    try:
-        result = json.loads(Path(path).read_text())
-        return scripts[style or result["style"], result["script"]]
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; expected the folder of a run")
-    except (ValueError, RecursionError, TypeError, KeyError):
-        raise UserError(f"{path}: not the result of a script of ours; name the folder of a run")
+def _scripts(run_dir: str, style: str | None) -> list[Path]:
+    """Returns the program of a run in the styles that are asked for, by default the run's own."""
+    found = result.read(run_dir, "name the folder of a run")
+    name, own = found["script"], found["style"]
+    if name not in runner.programs():
+        raise UserError(f"{run_dir}: a run of {name}, expected one of this project's programs")
+    styles = runner.STYLES_OF[style] if style else [own]
+    return [runner.ROOT / style / f"{name}.py" for style in styles]
 
 
 def _draw_digits(folder: str) -> list[str]:
@@ -128,11 +130,11 @@ def _font(file: str) -> Path:
 
 
 def _ask(script: Path, run_dir: str, paths: list[str], folder: str) -> dict[str, list[Answer]]:
-    """Has a script say what it takes pictures for; returns the answers by font."""
+    """Runs a program that classifies the pictures; returns the answers by font."""
     output = os.path.join(folder, "answers.txt")
     command = [sys.executable, str(script), f"--run_dir={run_dir}", "--predict", *paths]
     line = f"{shlex.join(command)} > {shlex.quote(output)}"
-    outcome = runner.run(line, None, on_step=lambda step: None)
+    outcome = runner.run(line, None)
     if outcome.exit_code:
         raise UserError(outcome.error or f"{script} ended with exit code {outcome.exit_code}")
     lines = dict(line.rpartition(": ")[::2] for line in Path(output).read_text().splitlines())
@@ -146,7 +148,7 @@ def _right(answers: list[Answer]) -> int:
 
 
 def _table(answers: dict[str, list[Answer]], name: str) -> Table:
-    table = Table(title=f"Print, as {name} takes it")
+    table = Table(title=f"Printed digits, classified by {name}")
     table.add_column("font")
     table.add_column("right of 10", justify="right")
     table.add_column("mistakes")
@@ -164,7 +166,7 @@ def _table(answers: dict[str, list[Answer]], name: str) -> Table:
 
 
 def _sheet(answers: dict[str, list[Answer]], name: str):
-    """Draws every digit with what it was taken for below it, one row a font.
+    """Draws every digit with the answer below it, one row for each font.
 
     Returns
     -------
@@ -178,11 +180,9 @@ def _sheet(answers: dict[str, list[Answer]], name: str):
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
     total = sum(map(_right, answers.values()))
-    title = f"{name} on print: {total} of {len(answers) * len(DIGITS)} digits right"
+    title = f"{name} on printed digits: {total} of {len(answers) * len(DIGITS)} digits right"
     axes.text(_MARGIN, 0.38, title, fontsize=15, weight="bold", va="center")
-    legend = (
-        "Below each digit: what it was taken for, and how surely. Mistakes are framed and crossed."
-    )
+    legend = "Below each digit: the answer and its probability. Mistakes have a frame and a cross."
     axes.text(_MARGIN, 0.72, legend, fontsize=10, va="center")
     for number, (font, row) in enumerate(answers.items()):
         top = _HEAD + number * _CELL[1]
@@ -195,7 +195,7 @@ def _sheet(answers: dict[str, list[Answer]], name: str):
 
 
 def _cell(axes, left: float, top: float, digit: int, answer: Answer, file: str) -> None:
-    """Draws one digit and its answer; the cell begins at `left` and `top`, in inches."""
+    """Draws one digit and its answer; its corner is at `left` and `top`, in inches."""
     from matplotlib.patches import Rectangle
 
     middle, text = left + _CELL[0] / 2, f"{answer.digit}  {answer.percent:.0f} %"

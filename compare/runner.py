@@ -1,11 +1,12 @@
-"""Starts a script as a shell command, follows it, reads what it leaves."""
+"""Runs a program as a shell command, follows its output, and returns the outcome."""
 
 import collections
-import json
+import functools
 import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,39 +15,73 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from compare import reading
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("tf1_style", "tf2_style")
+# The values of --style in every command, and the folders that they stand for.
+STYLES_OF = {"tf1": STYLES[:1], "tf2": STYLES[1:], "both": STYLES}
 
-STEP = re.compile(r"step (\d+)\b")
+# Lines such as "step 100, training accuracy 0.84" and "epoch 2: training loss 0.3".
+PROGRESS = re.compile(r"(step|epoch) (\d+)\b")
+# The name and the default of a flag in a program's --help.
+_DEFAULT = re.compile(
+    r"^  --(?:\[no\])?(\w+):(?:(?!^  --).)*?\(default: '([^']*)'\)", re.MULTILINE | re.DOTALL
+)
+
+Follow = Callable[[str, int], None]  # called with "step" or "epoch", and its number
+
+
+def programs() -> list[str]:
+    """Returns the names of the project's programs: the files that both styles have."""
+    found = [{path.stem for path in (ROOT / style).glob("[!_]*.py")} for style in STYLES]
+    return sorted(set.intersection(*found))
+
+
+@functools.lru_cache
+def defaults(style: str, program: str) -> dict[str, str]:
+    """Returns the defaults of a program's flags, from its --help; this takes seconds."""
+    command = [sys.executable, str(ROOT / style / f"{program}.py"), "--help"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    return dict(_DEFAULT.findall(process.stdout))
 
 
 @dataclass
 class Outcome:
-    """What came of a command."""
+    """The outcome of a command.
+
+    Attributes
+    ----------
+    exit_code : 0 if it succeeded.
+    error : the last line that it wrote to stderr.
+    seconds : how long it ran.
+    result : the content of its result.json; empty if it wrote none.
+    lines : the last lines that it wrote to stdout.
+    """
 
     exit_code: int
-    error: str  # the last line it wrote to stderr
+    error: str
     seconds: float
-    result: dict  # its result.json; empty if it left none
-    lines: list[str]  # the last that it wrote to stdout
+    result: dict
+    lines: list[str]
 
 
 def run(
     command: list[str] | str,
     run_dir: str | None,
-    on_step: Callable[[int], None],
+    follow: Follow = lambda unit, number: None,
     environment: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Runs a command to its end; if this process is stopped meanwhile, so is the command.
+    """Runs a command to its end. If a signal ends this process, it ends the command too.
 
     Parameters
     ----------
-    command : a program and its arguments, or a line for the shell.
-    run_dir : where it leaves its result.json, if it does.
-    on_step : called with N for each line "step N, ..." that the command prints.
-    environment : variables it is to have besides this process's.
+    command : a program and its arguments, or a command line for the shell.
+    run_dir : the command's run folder; None if it has none.
+    follow : called for each line "step N..." or "epoch N..." that the command prints.
+    environment : variables to add to those of this process.
     """
     started = time.perf_counter()
     is_line = isinstance(command, str)
@@ -55,7 +90,7 @@ def run(
         with subprocess.Popen(
             command,
             shell=is_line,
-            # A group of its own, so that what a shell has started can be stopped with it.
+            # A new process group, so that a signal also reaches the children of the shell.
             start_new_session=is_line,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -66,9 +101,9 @@ def run(
             try:
                 for line in process.stdout:
                     printed.append(line.rstrip("\n"))
-                    match = STEP.match(line)
+                    match = PROGRESS.match(line)
                     if match:
-                        on_step(int(match[1]))
+                        follow(match[1], int(match[2]))
                 exit_code = process.wait()
             finally:
                 if process.poll() is None:
@@ -77,22 +112,48 @@ def run(
         seconds = time.perf_counter() - started
         stderr.seek(0)
         lines = stderr.read().strip().splitlines()
-    path = Path(run_dir or "", "result.json")
-    result = json.loads(path.read_text()) if run_dir and path.exists() else {}
+    result = reading.result_so_far(run_dir) if run_dir else {}
     return Outcome(exit_code, lines[-1] if lines else "", seconds, result, list(printed))
 
 
 @contextmanager
 def progress(
-    console: Console, title: str, steps: int | None = None
-) -> Iterator[Callable[[int], None]]:
-    """Shows how far a run is: a bar on a terminal, a line every 2,000 steps elsewhere."""
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(title, total=steps)
+    console: Console, title: str, steps: int | None = None, epochs: int | None = None
+) -> Iterator[Follow]:
+    """Shows the progress of a run: a bar on a terminal, elsewhere a line every 2,000 steps.
 
-        def on_step(step: int) -> None:
-            bar.update(task, completed=step)
-            if not console.is_terminal and step and step % 2000 == 0:
-                console.print(f"{title}: step {step}" + (f" of {steps}" if steps else ""))
+    Parameters
+    ----------
+    console : where to show it.
+    title : the title of the run.
+    steps, epochs : their total numbers, if known; if neither is known, the bar only shows that the
+        program is running.
+    """
+    totals = {"step": steps, "epoch": epochs}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[place]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        speed_estimate_period=600,  # seconds: a program may print one line a minute
+    ) as bar:
+        is_known = steps or epochs
+        task = bar.add_task(title, total=1.0 if is_known else None, place="starting")
 
-        yield on_step
+        def follow(unit: str, number: int) -> None:
+            total = totals[unit]
+            place = f"{unit} {number:,}" + (f" of {total:,}" if total else "")
+            bar.update(task, place=place)
+            if total:
+                bar.update(task, completed=number / total)
+            if not console.is_terminal and unit == "step" and number and number % 2000 == 0:
+                console.print(f"{title}: step {number}" + (f" of {total}" if total else ""))
+
+        yield follow

@@ -1,1 +1,1 @@
-"""What has no style: data, batches, flags, results. Nothing here imports TensorFlow."""
+"""What both styles share: data, batches, flags, results. Nothing here imports TensorFlow."""

@@ -1,7 +1,7 @@
-"""Which examples a step takes: a pure function of the seed and the step.
+"""The batch of a step: a pure function of the seed and the step.
 
-With no iterator there is no state to save: a run that goes on at step k takes the examples it would
-have taken anyway, and so does its twin.
+There is no iterator, so there is no state to save. A run resumed at step k takes the same examples
+as an uninterrupted run, and so does its twin.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Callable, Iterator
 import numpy as np
 from absl.flags import FlagValues
 
+from shared.console import UserError
+from shared.datasets import Examples
+
 
 def indices(
     step: int,
@@ -23,10 +26,9 @@ def indices(
     order: str = "shuffled",
     last_batch: str = "filled",
 ) -> np.ndarray:
-    """Returns the examples of one step.
+    """Returns the indices of the examples of one step.
 
-    The training set is passed through once an epoch, in an order of that epoch's own, so that each
-    example is seen exactly once an epoch, whatever the batch size.
+    Each epoch has its own order and contains each example exactly once, whatever the batch size.
 
     Parameters
     ----------
@@ -35,12 +37,13 @@ def indices(
     size : int, at least 1; the number of examples.
     seed : int in [0, 2**32).
     order : "shuffled", or "file" for the order of the file in every epoch.
-    last_batch : where a batch reaches past the end of an epoch, it is "filled" with the head of the
-        next one, as in TensorFlow's tutorials, or "short", as in Keras.
+    last_batch : a batch that reaches past the end of an epoch is "filled" with the first examples
+        of the next epoch, as in TensorFlow's tutorials, or "short", as in Keras.
 
     Returns
     -------
-    int64 array [batch_size], of the last in an epoch at most that, of numbers in [0, size).
+    int64 array [batch_size] of numbers in [0, size). The last batch of an epoch is shorter if
+    `last_batch` is "short".
     """
     if last_batch == "short":
         epoch, number = divmod(step, -(-size // batch_size))
@@ -58,85 +61,120 @@ def indices(
     return np.concatenate(parts)
 
 
-def of_step(step: int, values: FlagValues, size: int) -> np.ndarray:
-    """Returns the examples of one step, of `size` in all, as the flags ask for them."""
-    order, last_batch = values.batch_order, values.last_batch
-    return indices(step, values.batch_size, size, values.seed, order, last_batch)
+def of_step(step: int, flags: FlagValues, examples: Examples) -> dict[str, np.ndarray]:
+    """Returns the batch of one step: a dict of arrays by name."""
+    return examples.batch(indices_of_step(step, flags, len(examples)))
+
+
+def part(batch: dict[str, np.ndarray], replica: int, replicas: int) -> dict[str, np.ndarray]:
+    """Returns the examples of one replica: one of equal, consecutive parts of a batch.
+
+    So the examples of a replica are a pure function of the seed, the step, its number and the
+    number of replicas. Together the replicas take the examples that one machine takes.
+    """
+    size = len(next(iter(batch.values()))) // replicas
+    return {name: array[replica * size :][:size] for name, array in batch.items()}
+
+
+def check_parts(flags: FlagValues, size: int, replicas: int) -> None:
+    """Raises UserError if a batch cannot be divided into equal parts.
+
+    Parameters
+    ----------
+    flags : the parsed flags.
+    size : the number of examples.
+    replicas : the number of parts.
+    """
+    sizes = [flags.batch_size]
+    if flags.last_batch == "short" and size % flags.batch_size:
+        sizes.append(size % flags.batch_size)
+    for examples in sizes:
+        if examples % replicas:
+            raise UserError(
+                f"a batch of {examples} examples cannot be divided equally among {replicas} "
+                "replicas; change --batch_size, or use --last_batch=filled"
+            )
+
+
+def indices_of_step(step: int, flags: FlagValues, size: int) -> np.ndarray:
+    """Returns the indices of one step; the flags give the other arguments of `indices`."""
+    order, last_batch = flags.batch_order, flags.last_batch
+    return indices(step, flags.batch_size, size, flags.seed, order, last_batch)
 
 
 def steps_of(epochs: int, batch_size: int, size: int, last_batch: str) -> int:
-    """Returns after how many steps so many epochs are over; arguments as of `indices`."""
+    """Returns how many steps complete `epochs` epochs; other arguments as for `indices`."""
     if last_batch == "short":
         return epochs * -(-size // batch_size)
     return -(-epochs * size // batch_size)
 
 
 def epochs_of(steps: int, batch_size: int, size: int, last_batch: str) -> int:
-    """Returns how many epochs are over after so many steps; arguments as of `indices`."""
+    """Returns how many epochs `steps` steps complete; other arguments as for `indices`."""
     if last_batch == "short":
         return steps // -(-size // batch_size)
     return steps * batch_size // size
 
 
 class Calls:
-    """Which steps one call of --steps_per_call does.
+    """Decides how many steps each call runs with --steps_per_call.
 
-    As many as are asked for, unless something else is due between two of them or the call would
-    last too long: a signal waits for its end.
+    A call runs as many steps as the flag allows. It ends earlier if something is due between two
+    steps, or if it would take too long, because the run handles signals only between calls.
     """
 
-    SECONDS = 1.0  # a call is made to last at most; it may take twice that on a busy machine
+    SECONDS = 1.0  # target duration of a call; on a busy machine a call may take twice as long
 
-    def __init__(self, values: FlagValues, size: int, *wants: Callable[[int], bool]):
-        """Takes what decides where a call ends.
+    def __init__(self, flags: FlagValues, size: int, *is_due: Callable[[int], bool]):
+        """Stores the flags and the functions that decide where each call ends.
 
         Parameters
         ----------
-        values : the parsed flags.
-        size : how many examples there are.
-        wants : functions of a step that say whether something is due before it.
+        flags : the parsed flags.
+        size : the number of examples.
+        is_due : functions that take a step and return whether something is due before it.
         """
-        self._values = values
+        self._flags = flags
         self._size = size
-        self._wants = wants
-        self._every = [every for every in (values.eval_every, values.save_every) if every]
-        self._most = 1  # until it is known how long a step takes
+        self._is_due = is_due
+        self._every = [every for every in (flags.eval_every, flags.save_every) if every]
+        self._most = 1  # until the duration of a step is known
 
     @contextlib.contextmanager
-    def of(self, step: int) -> Iterator[np.ndarray]:
-        """Yields the examples of a call's steps, from `step` on; measures how long they take.
+    def indices(self, step: int) -> Iterator[np.ndarray]:
+        """Yields the examples of a call that starts at `step`, and measures how long it takes.
 
         Yields
         ------
-        int64 array [steps, examples], of numbers in [0, size).
+        int64 array [steps, examples] of numbers in [0, size).
         """
-        rows = [of_step(step, self._values, self._size)]
-        while len(rows) < self._most and not self._is_due(step + len(rows)):
-            rows.append(of_step(step + len(rows), self._values, self._size))
-        if len(rows[-1]) < len(rows[0]):  # a short batch is a call of its own
+        rows = [indices_of_step(step, self._flags, self._size)]
+        while len(rows) < self._most and not self._ends_before(step + len(rows)):
+            rows.append(indices_of_step(step + len(rows), self._flags, self._size))
+        if len(rows[-1]) < len(rows[0]):  # a short batch needs a separate call
             rows.pop()
         started = time.perf_counter()
         yield np.stack(rows)
         seconds_per_step = (time.perf_counter() - started) / len(rows)
-        self._most = int(min(self._values.steps_per_call, max(1, self.SECONDS / seconds_per_step)))
+        self._most = int(min(self._flags.steps_per_call, max(1, self.SECONDS / seconds_per_step)))
 
-    def _is_due(self, step: int) -> bool:
-        values = self._values
+    def _ends_before(self, step: int) -> bool:
+        flags = self._flags
         return (
-            step == values.max_steps
+            step == flags.max_steps
             or any(step % every == 0 for every in self._every)
-            or any(wants(step) for wants in self._wants)
+            or any(is_due(step) for is_due in self._is_due)
             # The learning rate may change with the epoch.
-            or epochs_of(step, values.batch_size, self._size, values.last_batch)
-            > epochs_of(step - 1, values.batch_size, self._size, values.last_batch)
+            or epochs_of(step, flags.batch_size, self._size, flags.last_batch)
+            > epochs_of(step - 1, flags.batch_size, self._size, flags.last_batch)
         )
 
 
-@functools.lru_cache(maxsize=2)  # the running epoch, and its neighbour at a boundary
+@functools.lru_cache(maxsize=2)  # a batch may span two epochs
 def _epoch(epoch: int | None, size: int, seed: int) -> np.ndarray:
-    """Returns the order of one epoch; the file's where `epoch` is None."""
+    """Returns the order of the examples in one epoch; None gives the order of the file."""
     if epoch is None:
         return np.arange(size)
-    # RandomState, not default_rng: NumPy has frozen its stream, so that every version, TF 1.15.5's
-    # included, draws the same order.
+    # RandomState, not default_rng: NumPy has frozen its stream. So every version of NumPy draws the
+    # same order, also the one that TF 1.15.5 needs.
     return np.random.RandomState([seed, epoch]).permutation(size)

@@ -1,6 +1,7 @@
-"""Which checkpoint a run goes on from, and whether it fits. Reading it is the styles' own.
+"""Finds a run's checkpoints and checks them against the model; each style reads and writes them.
 
-A checkpoint is a prefix, such as run/checkpoints/tf1/model.ckpt-500, of the names of its files.
+The path of a checkpoint is the common prefix of its files, such as
+run/checkpoints/tf1/model.ckpt-500.
 """
 
 from __future__ import annotations
@@ -12,52 +13,47 @@ import re
 from collections import Counter
 from typing import Iterable, Iterator, Mapping
 
-from shared import files
+from shared import files, repair
 from shared.console import StopRun, UserError
 
 NAME = "model.ckpt"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-SAVE_COUNTER = "save_counter"  # TensorFlow's own count of its saves, no state of the program
+SAVE_COUNTER = "save_counter"  # TensorFlow's count of its saves, not a variable of the program
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-# What TensorFlow writes of a checkpoint, and on the way to it.
-_FILE = re.compile(r"(model\.ckpt-\d+)\.(index|meta|data-\d+-of-\d+)")
-_TEMPORARY = re.compile(
-    _FILE.pattern + r"\.(tmp|tempstate)\w+|model\.ckpt-\d+_temp|checkpoint\.tmp\w+"
-)
 
 
 def newest(run_dir: str) -> str | None:
     """Returns the newest checkpoint of a run, whichever style wrote it; None if there is none."""
     folders = (os.path.join(run_dir, "checkpoints", kind) for kind in ("tf1", "tf2"))
-    return max(filter(None, map(_newest_in, folders)), key=_step, default=None)
+    return max(filter(None, map(_newest_in, folders)), key=step_of, default=None)
 
 
 def best(run_dir: str, step: int) -> str:
-    """Returns the checkpoint with the lowest validation loss, which --keep_best has kept.
+    """Returns the checkpoint that --keep_best saved, the one with the lowest validation loss.
 
     Parameters
     ----------
     run_dir : the run's folder.
-    step : that of the checkpoint, as the run's result.json says.
+    step : the checkpoint's step, which the run's result.json names.
 
     Raises
     ------
-    UserError : it is not there.
+    UserError : it is missing.
     """
     for kind in ("tf1", "tf2"):
         path = os.path.join(run_dir, "best", kind, f"{NAME}-{step}")
         if _exists(path):
             return path
     raise UserError(
-        f"no checkpoint of step {step} in {os.path.join(run_dir, 'best')}, expected it to be there "
-        "as that of the lowest validation loss; --restart begins afresh"
+        f"no checkpoint of step {step} in {os.path.join(run_dir, 'best')}, expected the one with "
+        "the lowest validation loss; --restart begins a new run"
     )
 
 
 def _newest_in(folder: str) -> str | None:
-    """Returns the newest whole checkpoint that TensorFlow's state file names.
+    """Returns the newest complete checkpoint that TensorFlow's state file lists.
 
-    The file names one before all of it is written (TensorFlow 1's graph comes last).
+    TensorFlow 1 lists a checkpoint before it has written the graph that belongs to it.
     """
     try:
         with open(os.path.join(folder, "checkpoint"), encoding="utf-8", errors="replace") as file:
@@ -66,18 +62,19 @@ def _newest_in(folder: str) -> str | None:
         return None
     paths = []
     for name in re.findall(r'^(?:all_)?model_checkpoint_paths?: "(.+)"$', text, re.MULTILINE):
-        path = os.path.join(folder, name)  # an absolute path takes the folder's place
-        # The folder may have been moved since.
+        path = os.path.join(folder, name)  # os.path.join drops the folder before an absolute path
+        # The file may hold the old path of a folder that was moved.
         paths.append(path if _exists(path) else os.path.join(folder, os.path.basename(path)))
     whole = [path for path in paths if _exists(path)]
-    return max(whole, key=_step) if whole else next(iter(paths), None)
+    return max(whole, key=step_of) if whole else next(iter(paths), None)
 
 
 def _exists(path: str) -> bool:
     return os.path.isfile(path + ".index")
 
 
-def _step(path: str) -> int:
+def step_of(path: str) -> int:
+    """Returns the step in the name of a checkpoint, such as 500 of model.ckpt-500."""
     number = path.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0
 
@@ -91,14 +88,14 @@ def find(path: str) -> str:
 
     Raises
     ------
-    UserError : there is none.
+    UserError : there is no checkpoint at `path`.
     """
     prefix = path[: -len(".index")] if path.endswith(".index") else path
     if os.path.isdir(path):
         found = newest(path) or _newest_in(path)
         if found:
             return found
-    elif _exists(prefix) or os.path.isfile(path):  # a single file, as TensorFlow wrote before 0.12
+    elif _exists(prefix) or os.path.isfile(path):  # TensorFlow before 0.12 wrote a single file
         return prefix
     raise UserError(
         f"no checkpoint at {path}; expected a run's folder, a folder with TensorFlow's file "
@@ -107,47 +104,50 @@ def find(path: str) -> str:
 
 
 def tensors(reader, object_graph_class) -> dict[str, str]:
-    """Returns the tensors of a checkpoint of either style: names of variables to keys.
+    """Maps the names of a checkpoint's variables to their keys, for either style.
 
-    The keys of a Saver's checkpoint are the names. Those of a `tf.train.Checkpoint` are paths
-    through objects; the names of the variables stand in the graph of objects beside them.
+    The keys of a Saver's checkpoint are the names. The keys of a `tf.train.Checkpoint` are paths
+    through objects; its graph of objects holds the names.
 
     Parameters
     ----------
-    reader : what `tf.train.load_checkpoint` returns.
+    reader : the object that `tf.train.load_checkpoint` returns.
     object_graph_class : the protocol buffer TrackableObjectGraph.
+
+    Raises
+    ------
+    ValueError : the graph of objects is damaged.
     """
     keys = reader.get_variable_to_shape_map()
     if OBJECT_GRAPH not in keys:
         return {key: key for key in keys}
     try:
         graph = object_graph_class.FromString(reader.get_tensor(OBJECT_GRAPH))
-    except Exception as error:  # noqa: BLE001 (protobuf's own, and what it makes of other types)
+    except Exception as error:  # noqa: BLE001 (protobuf's error, or another type of tensor)
         raise ValueError(f"its graph of objects is damaged ({error})")
-    attributes = [attribute for node in graph.nodes for attribute in node.attributes]
-    count = Counter(attribute.full_name for attribute in attributes)
-    # A name that is nobody's, or that several variables share, tells less than the path.
     names = {
         attribute.checkpoint_key: attribute.full_name
-        for attribute in attributes
-        if attribute.full_name and count[attribute.full_name] == 1
+        for node in graph.nodes
+        for attribute in node.attributes
+        if attribute.full_name
     }
-    return {
-        names.get(key, path_of(key)): key
-        for key in keys
-        if key not in (OBJECT_GRAPH, SAVE_COUNTER + VALUE)
-    }
+    keys = [key for key in keys if key not in (OBJECT_GRAPH, SAVE_COUNTER + VALUE)]
+    # If a variable has no name, or the same name as another, its path is used instead.
+    count = Counter(names.get(key, path_of(key)) for key in keys)
+    unique = {key for key in keys if key in names and count[names[key]] == 1}
+    found = {names[key] if key in unique else path_of(key): key for key in keys}
+    return found if len(found) == len(keys) else {path_of(key): key for key in keys}
 
 
 def path_of(key: str) -> str:
-    """Returns the path through objects that a key of a `tf.train.Checkpoint` begins with."""
+    """Returns the object path in a key of a `tf.train.Checkpoint`."""
     return key[: -len(VALUE)] if key.endswith(VALUE) else key
 
 
-def matching(
+def restorable(
     path: str,
-    held: Mapping[str, tuple],
-    wanted: Mapping[str, tuple],
+    saved: Mapping[str, Iterable[int]],
+    variables: Mapping[str, Iterable[int]],
     partial: bool,
 ) -> list[str]:
     """Returns the names of the variables that a checkpoint has values for.
@@ -155,33 +155,34 @@ def matching(
     Parameters
     ----------
     path : the checkpoint.
-    held, wanted : names to shapes, of the checkpoint's tensors and of the program's variables.
-    partial : whether it may lack some, and hold others.
+    saved : names to shapes of the checkpoint's tensors.
+    variables : names to shapes of the program's variables.
+    partial : whether the two may differ in some names.
 
     Raises
     ------
-    StopRun : something has no counterpart, exit 1.
-    UserError : nothing has one, or a shape differs.
+    StopRun : exit 1: a name is in only one of the two.
+    UserError : the two have no name in common, or a shape differs.
     """
-    common = [name for name in wanted if name in held]
+    common = [name for name in variables if name in saved]
     for name in common:
-        if tuple(held[name]) != tuple(wanted[name]):
+        if tuple(saved[name]) != tuple(variables[name]):
             raise UserError(
-                f"{path}: {name} has the shape {list(held[name])}, expected {list(wanted[name])}; "
-                "restore a checkpoint of the same model"
+                f"{path}: {name} has the shape {list(saved[name])}, expected "
+                f"{list(variables[name])}; restore a checkpoint of the same model"
             )
     if not common:
         raise UserError(
-            f"{path}: no variable of this program is in it; it holds {_listed(held)}, expected "
-            f"{_listed(wanted)}; python -m compare checkpoint convert --map renames"
+            f"{path}: no variable of this program is in it; it holds {_listed(saved)}, expected "
+            f"{_listed(variables)}; python -m compare checkpoint convert --map renames"
         )
-    lacking = sorted(set(wanted) - set(held))
-    beyond = sorted(set(held) - set(wanted))
+    missing = sorted(set(variables) - set(saved))
+    surplus = sorted(set(saved) - set(variables))
     parts = []
-    if lacking:
-        parts.append(f"it lacks {_listed(lacking)}")
-    if beyond:
-        parts.append(f"it also holds {_listed(beyond)}")
+    if missing:
+        parts.append(f"it lacks {_listed(missing)}")
+    if surplus:
+        parts.append(f"it also holds {_listed(surplus)}")
     if parts and not partial:
         raise StopRun(
             f"{path} does not fit: {'; '.join(parts)}; --partial restores the rest, python -m "
@@ -197,39 +198,37 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def tidy(folder: str, kept: Iterable[str]) -> None:
-    """Removes what a process that was killed has left among a style's checkpoints.
-
-    Parameters
-    ----------
-    folder : the style's folder, such as run/checkpoints/tf1.
-    kept : the checkpoints that TensorFlow's state file lists. A Saver strikes a checkpoint off the
-        list before it removes the files, so a kill between the two leaves files that nobody knows.
-    """
-    names = {os.path.basename(path) for path in kept}
-    is_known = bool(names) or not os.path.exists(os.path.join(folder, "checkpoint"))
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        match = _FILE.fullmatch(name)
-        is_orphan = is_known and match and match.group(1) not in names
-        if is_orphan or _TEMPORARY.fullmatch(name):
-            files.remove(os.path.join(folder, name))
-
-
 @contextlib.contextmanager
 def writing(path: str, *error_classes: type[Exception]) -> Iterator[None]:
-    """Does what `files.writing` does, and removes what a failed save has left of a checkpoint."""
-    try:
-        with files.writing(path, *error_classes):
+    """Works like `files.writing`; if the save fails, also removes the checkpoint's files."""
+    with files.writing(path, *error_classes):
+        try:
             yield
-    except UserError:
-        for left in glob.glob(glob.escape(path) + "[._]*"):
-            files.remove(left)
-        raise
+        except (OSError,) + error_classes:
+            for left in glob.glob(glob.escape(path) + "[._]*"):
+                repair.remove(left)
+            raise
 
 
 @contextlib.contextmanager
 def restoring(path: str, *error_classes: type[Exception]) -> Iterator[None]:
-    """Turns what TensorFlow raises for a damaged or foreign checkpoint into a UserError."""
+    """Turns the errors of a damaged or foreign checkpoint into a UserError about the run."""
+    advice = "restore another in another --run_dir, or begin a new run with --restart"
+    with _in_one_line(f"could not restore {path}", advice, error_classes):
+        yield
+
+
+@contextlib.contextmanager
+def reading(path: str, *error_classes: type[Exception]) -> Iterator[None]:
+    """Turns the errors of a damaged or foreign checkpoint into a UserError."""
+    with _in_one_line(f"could not read {path}", "name another", error_classes):
+        yield
+
+
+@contextlib.contextmanager
+def _in_one_line(
+    failure: str, advice: str, error_classes: tuple[type[Exception], ...]
+) -> Iterator[None]:
     try:
         yield
     except (
@@ -239,7 +238,4 @@ def restoring(path: str, *error_classes: type[Exception]) -> Iterator[None]:
         RuntimeError,
         AssertionError,
     ) + error_classes as error:
-        raise UserError(
-            f"could not restore {path}: {files.cause(error)}; expected a whole checkpoint; "
-            "restore another in another --run_dir, or begin this run afresh with --restart"
-        )
+        raise UserError(f"{failure}: {files.cause(error)}; expected a whole checkpoint; {advice}")

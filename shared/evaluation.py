@@ -1,14 +1,16 @@
-"""How good a model is, and what a run leaves of that: evaluation.npz, and the projector's files."""
+"""Evaluates a model; writes evaluation.npz and the files of TensorBoard's projector."""
 
 from __future__ import annotations
 
+import collections
 import os
-from typing import Callable
+from typing import Callable, Sequence
 
 import numpy as np
 
-from shared import files, pictures
-from shared.datasets import Examples
+from shared import files, npz, pictures, repair
+from shared.console import UserError
+from shared.datasets import CLASSES, Examples, Images
 
 EMBEDDED = 1000  # images
 _CONFIG = """\
@@ -18,53 +20,57 @@ embeddings {
   tensor_shape: %d
   tensor_shape: %d
   metadata_path: "projector/labels.tsv"
+%s}
+"""
+_SPRITE = """\
   sprite {
     image_path: "projector/sprite.png"
     single_image_dim: 28
     single_image_dim: 28
   }
-}
 """
 
 
 def measure(
     trainer, examples: Examples, after_slice: Callable[[], None] = lambda: None
-) -> tuple[float, float, np.ndarray]:
-    """Returns a style's `Trainer`'s loss and accuracy, and its logits [n, 10], for n examples.
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Evaluates a style's `Trainer` on n examples, slice by slice, to limit the memory.
 
-    It takes them in slices, so that memory does not grow with them.
+    Returns
+    -------
+    figures : the mean loss and the mean of each metric over the examples, by name.
+    outputs : the model's outputs by name, [n, ...] each.
     """
-    loss_sum, correct, all_logits = 0.0, 0, []
+    sums, slices = collections.Counter(), []
     for part in examples.slices():
-        images, labels = examples.batch(part, one_hot=True)
-        loss, accuracy, logits = trainer.evaluate(images, labels)
-        loss_sum += float(loss) * len(images)
-        correct += round(float(accuracy) * len(images))
-        all_logits.append(logits)
+        batch = examples.batch(part)
+        size = part.stop - part.start
+        loss, metrics, outputs = trainer.evaluate(batch)
+        sums["loss"] += float(loss) * size
+        for name, value in metrics.items():
+            total = float(value) * size
+            # Accuracy times size is a number of examples, so rounding removes the error of float32.
+            sums[name] += round(total) if name.endswith("accuracy") else total
+        slices.append(outputs)
         after_slice()
-    return loss_sum / len(examples), correct / len(examples), np.concatenate(all_logits)
+    figures = {name: total / len(examples) for name, total in sums.items()}
+    return figures, {name: np.concatenate([part[name] for part in slices]) for name in slices[0]}
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Returns the softmax of logits [n, 10], in float64."""
+    """Returns the softmax of logits [n, 10] as float64 [n, 10]."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def say(paths: list[str], logits: np.ndarray) -> None:
-    """Prints which digit is on each picture, by its logits [n, 10], and how sure that is."""
-    for path, row in zip(paths, probabilities(logits)):
-        print(f"{path}: {row.argmax()} ({100 * row.max():.1f} %)")
-
-
 def mistakes(logits: np.ndarray, labels: np.ndarray, count: int = 25) -> np.ndarray:
-    """Returns which examples are classified wrong, those first of which the model is surest.
+    """Returns the indices of misclassified examples; the most confident mistakes come first.
 
     Parameters
     ----------
     logits : float32 [n, 10]
     labels : uint8 [n]
-    count : int, how many at most.
+    count : int, the maximum number of indices.
 
     Returns
     -------
@@ -75,21 +81,34 @@ def mistakes(logits: np.ndarray, labels: np.ndarray, count: int = 25) -> np.ndar
     return wrong[np.argsort(-confidence, kind="stable")][:count]
 
 
-def mistakes_picture(examples: Examples, logits: np.ndarray) -> np.ndarray | None:
-    """Returns the worst mistakes, each under "label > prediction"; None where there are none."""
+def mistakes_picture(examples: Images, logits: np.ndarray) -> np.ndarray | None:
+    """Draws the worst mistakes below "label > prediction"; returns None if there are none."""
     worst = mistakes(logits, examples.labels)
     predictions = logits.argmax(axis=1)
     captions = [f"{examples.labels[index]} > {predictions[index]}" for index in worst]
     return pictures.captioned(examples.images[worst], captions) if len(worst) else None
 
 
-def save(directory: str, examples: Examples, logits: np.ndarray, weights: np.ndarray) -> None:
-    """Writes what a report draws as evaluation.npz into the folder of a run.
+def sheet(images: np.ndarray, count: int = 100) -> np.ndarray:
+    """Draws the first `count` images, float32 [n, 784] in [0, 1], side by side: uint8 [h, w]."""
+    return pictures.tiled(2 * images[:count].reshape(-1, pictures.SIDE, pictures.SIDE) - 1, 10)
 
-    The file holds `labels` uint8 [n], `logits` float32 [n, 10], the numbers of the worst `mistakes`
-    int64 [k] and their `images` uint8 [k, 28, 28], and the first layer's `filters` float32
-    [m, h, w], see `pictures.filters`, from its `weights`.
+
+def save_pictures(directory: str, images: np.ndarray) -> None:
+    """Writes the images that a model has made to pictures.png in a run folder."""
+    path = os.path.join(directory, "pictures.png")
+    with files.writing(path), files.replacing(path) as file:
+        file.write(pictures.png(sheet(images)))
+
+
+def save(directory: str, examples: Images, outputs: dict, weights: np.ndarray) -> None:
+    """Writes evaluation.npz, which a report draws, into a run folder.
+
+    The file holds `labels` uint8 [n], `logits` float32 [n, 10], the indices of the worst `mistakes`
+    int64 [k], their `images` uint8 [k, 28, 28], and the `filters` float32 [m, h, w] that
+    `pictures.filters` makes from the `weights` of the first layer.
     """
+    logits = outputs["logits"]
     worst = mistakes(logits, examples.labels)
     path = os.path.join(directory, "evaluation.npz")
     with files.writing(path), files.replacing(path) as file:
@@ -103,29 +122,89 @@ def save(directory: str, examples: Examples, logits: np.ndarray, weights: np.nda
         )
 
 
-def save_embedding(directory: str, vectors: np.ndarray, examples: Examples) -> None:
-    """Writes what TensorBoard's projector shows, beside the summaries of a run.
+def load(path: str) -> dict[str, np.ndarray]:
+    """Reads an evaluation.npz.
+
+    Returns
+    -------
+    The arrays that `save` describes, by name.
+
+    Raises
+    ------
+    UserError : the file is missing, damaged, or not written by a run.
+    """
+    try:
+        arrays = npz.load(path)
+        _check(arrays)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run it again with --restart")
+    except (OSError, ValueError) as error:
+        cause = " ".join(str(files.cause(error)).split())[:200]
+        raise UserError(f"{path}: not what a run writes ({cause}); run it again with --restart")
+    return arrays
+
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    """Raises a ValueError if types, shapes or ranges are not those that `save` writes."""
+    examples, worst = (len(np.atleast_1d(arrays.get(name, ()))) for name in ("labels", "mistakes"))
+    layout = {
+        "labels": ("u1", (examples,)),
+        "logits": ("f4", (examples, CLASSES)),
+        "mistakes": ("i8", (worst,)),
+        "images": ("u1", (worst, pictures.SIDE, pictures.SIDE)),
+        "filters": (("f4", "f8"), np.shape(arrays.get("filters"))),
+    }
+    if set(arrays) != set(layout) or not examples:
+        raise ValueError(f"it holds {', '.join(arrays)}")
+    for name, (kind, shape) in layout.items():
+        array = arrays[name]
+        if not array.dtype.str[1:].startswith(kind) or array.shape != shape:
+            raise ValueError(f"{name} is {array.dtype.name} {list(array.shape)}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
+    filters, indices = arrays["filters"], arrays["mistakes"]
+    if filters.ndim != 3 or filters.size == 0 or np.abs(filters).max() > 1:
+        raise ValueError(f"filters is {list(filters.shape)}, or not in [-1, 1]")
+    if arrays["labels"].max() >= CLASSES:
+        raise ValueError(f"a label of {arrays['labels'].max()}")
+    if ((indices < 0) | (indices >= examples)).any() or len(set(indices.tolist())) < worst:
+        raise ValueError("the mistakes are not those of the examples")
+
+
+def save_embedding(
+    directory: str,
+    vectors: np.ndarray,
+    labels: Sequence[object],
+    images: np.ndarray | None = None,
+) -> None:
+    """Writes the files of TensorBoard's projector beside the summaries of a run.
 
     Parameters
     ----------
-    directory : that of the summaries.
-    vectors : float32 [n, d], a layer's activations.
-    examples : the first n are those that they belong to.
+    directory : the folder of the summaries.
+    vectors : float32 [n, d], such as the activations of a layer for n examples.
+    labels : the label of each vector, of one line.
+    images : uint8 [n, 784], a picture for each vector; None for none.
+
+    Raises
+    ------
+    UserError : a file cannot be written.
     """
     folder = os.path.join(directory, "projector")
     config = os.path.join(directory, "projector_config.pbtxt")
-    labels = "".join(f"{label}\n" for label in examples.labels[: len(vectors)])
     contents = {
         "embedding.bytes": vectors.astype(np.float32).tobytes(),
-        "labels.tsv": labels.encode(),
-        "sprite.png": pictures.png(pictures.sprite(examples.images[: len(vectors)])),
+        "labels.tsv": "".join(f"{label}\n" for label in labels).encode(),
     }
+    if images is not None:
+        contents["sprite.png"] = pictures.png(pictures.sprite(images))
     for path in (folder, config):
-        files.remove_temporaries(path)
+        repair.remove_temporaries(path)
     with files.replacing_folder(folder) as new:
         os.mkdir(new)
         for name, content in contents.items():
             with open(os.path.join(new, name), "wb") as file:
                 file.write(content)
     with files.writing(config), files.replacing(config) as file:
-        file.write((_CONFIG % vectors.shape).encode())
+        sprite = "" if images is None else _SPRITE
+        file.write((_CONFIG % (*vectors.shape, sprite)).encode())

@@ -1,26 +1,27 @@
-"""Files that appear whole or not at all, and failed reads and writes in one line."""
+"""Writes files whole or not at all, and reports failed reads and writes in one line."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
 import re
 import shutil
 import tempfile
-from typing import IO, Iterator
+from typing import IO, Callable, Iterator
 
 from shared.console import UserError
+from shared.repair import TEMPORARY
 
-_TEMPORARY = ".tmp-"
+# Functions to call before each write. A run, for example, checks that its folder was not moved.
+before_writing: list[Callable[[], None]] = []
 
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
-    """Opens a file to write; it takes its name, and the place of an older one, once it is whole."""
+    """Opens a temporary file, and renames it to `path` when it is complete."""
     folder, name = os.path.split(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=name + _TEMPORARY)
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=name + TEMPORARY)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -33,17 +34,17 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def replacing_folder(path: str, *error_classes: type[Exception]) -> Iterator[str]:
-    """Yields a folder to fill; it takes the name `path` once it is whole.
+    """Yields the path of a folder to create, and renames it to `path` when it is complete.
 
     Parameters
     ----------
-    path : the folder; one that is there is replaced.
-    error_classes : as of `writing`.
+    path : the folder; an older one is replaced.
+    error_classes : as for `writing`.
     """
     parent, name = os.path.split(os.path.abspath(path))
     with writing(path, *error_classes):
         os.makedirs(parent, exist_ok=True)
-        temporary = tempfile.mkdtemp(dir=parent, prefix=name + _TEMPORARY)
+        temporary = tempfile.mkdtemp(dir=parent, prefix=name + TEMPORARY)
         try:
             yield os.path.join(temporary, "new")
             if os.path.lexists(path):
@@ -51,20 +52,6 @@ def replacing_folder(path: str, *error_classes: type[Exception]) -> Iterator[str
             os.rename(os.path.join(temporary, "new"), path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def remove_temporaries(path: str) -> None:
-    """Removes what a process that was killed has left on the way to the file or folder `path`."""
-    for temporary in glob.glob(glob.escape(os.path.abspath(path)) + _TEMPORARY + "?" * 8):
-        before = os.path.join(temporary, "before")
-        if os.path.lexists(before) and not os.path.lexists(path):
-            os.rename(before, path)  # it was killed between taking the old away and giving the new
-        remove(temporary)
-
-
-def remove(path: str) -> None:
-    """Removes a file, or a folder and what is in it."""
-    shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
 def write_json(path: str, value: object) -> None:
@@ -75,13 +62,15 @@ def write_json(path: str, value: object) -> None:
 
 @contextlib.contextmanager
 def writing(path: str, *error_classes: type[Exception]) -> Iterator[None]:
-    """Turns a failed write into a UserError.
+    """Calls the checks of `before_writing`, and turns a failed write into a UserError.
 
     Parameters
     ----------
-    path : what the paths of all the files being written begin with.
-    error_classes : what TensorFlow raises where the system would raise OSError.
+    path : the file, or the common prefix of several.
+    error_classes : TensorFlow's counterparts of OSError.
     """
+    for check in before_writing:
+        check()
     try:
         yield
     except (OSError,) + error_classes as error:
@@ -90,7 +79,7 @@ def writing(path: str, *error_classes: type[Exception]) -> Iterator[None]:
 
 
 def cause(error: Exception) -> str:
-    """Returns the line that matters: TensorFlow's errors begin with where the graph was built."""
+    """Returns the line of an error that states the cause, which TensorFlow does not put first."""
     if getattr(error, "strerror", None):
         return error.strerror
     text = re.sub(r"\AGraph execution error:.*?\nNode: [^\n]*\n", "", str(error), flags=re.DOTALL)

@@ -1,14 +1,14 @@
-"""Stands in for `tensorflow.examples.tutorials.mnist.input_data`, which TensorFlow 2 left out.
+"""Replaces `tensorflow.examples.tutorials.mnist.input_data`, which TensorFlow 2 does not have.
 
-In an old script change only the import:
+Change only the import in an old script:
 
     from shared import input_data
 
     mnist = input_data.read_data_sets("MNIST_data", one_hot=True)
     images, labels = mnist.train.next_batch(100)
 
-The same seed delivers the same batches as the module in TensorFlow 1.15.5, byte for byte. Importing
-this one loads no TensorFlow.
+With the same seed, the batches are byte for byte those of the module in TensorFlow 1.15.5. This
+module does not load TensorFlow.
 """
 
 import gzip
@@ -23,26 +23,26 @@ from shared.datasets import idx, sources
 
 SOURCE_URL = sources.MIRRORS["mnist"][0]
 
-# Where old code still looks; it no longer serves the files, which are those of the mirrors.
+# The address in old code. It no longer serves the files; the mirrors serve the same files.
 _FORMER_SOURCE_URL = "http://yann.lecun.com/exdb/mnist/"
 
 Datasets = namedtuple("Datasets", "train validation test")
 
 
 class DataSet:
-    """Images and labels, handed out in batches.
+    """Images and labels that are delivered in batches.
 
-    Shuffling draws from NumPy's global generator, which every DataSet seeds when it is made: as
-    `tf.get_seed(seed)` says where TensorFlow is loaded, so that the graph's seed counts.
+    Shuffling uses NumPy's global generator. Every new DataSet seeds it. If TensorFlow is loaded,
+    the seed comes from `tf.get_seed(seed)`, which depends on the graph's seed too.
 
     Parameters
     ----------
     images : uint8 [n, rows, columns, 1]
     labels : [n] or one-hot [n, classes]
-    fake_data : whether to pretend to 10,000 examples; `next_batch(k, fake_data=True)` makes them.
+    fake_data : whether to have 10,000 fake examples; `next_batch(k, fake_data=True)` makes them.
     one_hot : whether the fake labels are one-hot.
-    dtype : float32 scales pixels to [0, 1], uint8 leaves them; TensorFlow's, NumPy's or a name.
-    reshape : whether images become rows of pixels.
+    dtype : float32 scales pixels to [0, 1], uint8 does not; TensorFlow's or NumPy's, or a name.
+    reshape : whether to flatten each image to a row of pixels.
     seed : int, or None.
     """
 
@@ -89,11 +89,11 @@ class DataSet:
 
     @property
     def epochs_completed(self):
-        """How often a batch has reached past the end; reaching the end is not enough."""
+        """The number of batches that went past the end, without those that ended exactly there."""
         return self._epochs_completed
 
     def next_batch(self, batch_size, fake_data=False, shuffle=True):
-        """Returns the next images and labels: views, or a copy where a batch passes the end."""
+        """Returns the next images and labels: views, or copies if the batch passes the end."""
         if fake_data:
             label = [1] + [0] * 9 if self.one_hot else 0
             return [[1] * 784 for _ in range(batch_size)], [label for _ in range(batch_size)]
@@ -116,7 +116,7 @@ class DataSet:
         )
 
     def _shuffle(self):
-        """Shuffles what is there, as earlier shuffles have left it."""
+        """Shuffles the examples, starting from their present order."""
         order = np.arange(self._num_examples)
         np.random.shuffle(order)
         self._images = self._images[order]
@@ -133,16 +133,16 @@ def read_data_sets(
     seed=None,
     source_url=SOURCE_URL,
 ):
-    """Reads MNIST, or whatever lies in `train_dir` under the names of its files.
+    """Reads MNIST, or other files in `train_dir` that have the names of MNIST's files.
 
-    Files that are not there are put there: MNIST's from where `shared.datasets` finds them, or
-    those of another `source_url` from that address.
+    Adds missing files from the places where `shared.datasets` finds MNIST, or from `source_url` if
+    that is another address. Never replaces an existing file.
 
     Parameters
     ----------
     train_dir : str
     one_hot : whether labels are one-hot (float64 [n, 10]) instead of numbers (uint8 [n]).
-    validation_size : how many of the training examples, from the first, are held out.
+    validation_size : how many of the first training examples are held out.
     fake_data, dtype, reshape, seed : see DataSet.
 
     Returns
@@ -151,9 +151,8 @@ def read_data_sets(
 
     Raises
     ------
-    ValueError : a file is not well-formed, MNIST is not to be had, `validation_size` is out of
-        range.
-    ConnectionError : `source_url` does not deliver.
+    ValueError : a file is damaged, MNIST is not available, or `validation_size` is out of range.
+    ConnectionError : the download from `source_url` failed.
     """
     if fake_data:
         return Datasets(
@@ -163,10 +162,36 @@ def read_data_sets(
             )
         )
     paths = {key: _local_file(key, train_dir, source_url) for key in sources.FILES}
-    train_images = extract_images(paths["train_images"])
-    train_labels = extract_labels(paths["train_labels"], one_hot)
-    test_images = extract_images(paths["test_images"])
-    test_labels = extract_labels(paths["test_labels"], one_hot)
+    return split(
+        extract_images(paths["train_images"]),
+        extract_labels(paths["train_labels"], one_hot),
+        extract_images(paths["test_images"]),
+        extract_labels(paths["test_labels"], one_hot),
+        dtype=dtype,
+        reshape=reshape,
+        validation_size=validation_size,
+        seed=seed,
+    )
+
+
+def split(
+    train_images,
+    train_labels,
+    test_images,
+    test_labels,
+    dtype=np.float32,
+    reshape=True,
+    validation_size=5000,
+    seed=None,
+):
+    """Returns Datasets(train, validation, test); the first training examples are held out.
+
+    Parameters
+    ----------
+    train_images, test_images : uint8 [n, rows, columns, 1]
+    train_labels, test_labels : [n] or one-hot [n, classes]
+    dtype, reshape, validation_size, seed : see `read_data_sets`.
+    """
     if not 0 <= validation_size <= len(train_images):
         raise ValueError(
             f"validation_size={validation_size}: expected 0 to {len(train_images)}, the number of "
@@ -215,13 +240,13 @@ def dense_to_one_hot(labels_dense, num_classes=10):
 
 
 def maybe_download(filename, work_directory, source_url=None):
-    """Returns the path of a file in a folder, after putting it there if it is not.
+    """Returns the path of a file in a folder; adds the file if it is missing.
 
     Parameters
     ----------
     filename : one of the four names of MNIST's files, such as "train-images-idx3-ubyte.gz".
-    work_directory : str, made if it is not there.
-    source_url : the address of the file; None for that of MNIST, whose contents are verified.
+    work_directory : str; the folder is made if it is missing.
+    source_url : the address of the file. None means MNIST's file, whose contents are verified.
     """
     path = os.path.join(work_directory, filename)
     if os.path.exists(path):
@@ -245,7 +270,7 @@ def maybe_download(filename, work_directory, source_url=None):
 
 
 def _local_file(key, train_dir, source_url):
-    """Returns the path of a file in `train_dir`, gzipped or not, after fetching it if need be."""
+    """Returns the path of a file in `train_dir`, gzipped or not; adds the file if it is missing."""
     file, _ = sources.FILES[key]
     unpacked = os.path.join(train_dir, file)
     if os.path.exists(unpacked) and not os.path.exists(unpacked + ".gz"):
@@ -254,7 +279,7 @@ def _local_file(key, train_dir, source_url):
 
 
 def _numpy_seed(seed):
-    """Returns what to seed NumPy with: of `tf.get_seed`'s pair the half that `seed` decides."""
+    """Returns NumPy's seed: the part of `tf.get_seed(seed)` that depends on `seed`."""
     if "tensorflow" in sys.modules:
         graph_seed, op_seed = sys.modules["tensorflow"].compat.v1.get_seed(seed)
         return graph_seed if seed is None else op_seed

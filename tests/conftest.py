@@ -1,4 +1,4 @@
-"""What the tests share: scripts run as a user runs them, and small datasets."""
+"""Shared by the tests: running scripts as a user does, reading their files, small datasets."""
 
 import gzip
 import json
@@ -6,28 +6,28 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
+from forks import ROOT
 from hypothesis import settings
 
 from shared import datasets, machine
 from shared.console import UserError, quiet_import
 from shared.datasets import idx, sources
 
-settings.register_profile("suite", deadline=None)  # no test is timed: the machine may be busy
+settings.register_profile("suite", deadline=None)  # the processor may be busy
 settings.load_profile("suite")
 
-ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("tf1_style", "tf2_style")
-# Of the softmax on the digits, 200 steps.
+# The output of mnist_softmax on the digits, 200 steps.
 TUTORIAL_LINES = """\
 step 0, training accuracy 0.07
 step 100, training accuracy 0.97
 test accuracy 0.9075
 """
-# No sandbox, as CI may be root; no traffic but that of the page; WebGL without a graphics card.
+# No sandbox: CI may run as root. No traffic but the page's own. WebGL in software.
 CHROMIUM = """
     --headless=new --no-sandbox --disable-gpu --enable-unsafe-swiftshader --disable-quic
     --no-first-run --disable-background-networking --disable-component-update --disable-sync
@@ -37,7 +37,7 @@ NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 @pytest.fixture
 def environment(tmp_path_factory):
-    """An environment without data: no folder named, empty caches, no mirror that answers."""
+    """An environment without data: no data folder, empty caches, no mirror that answers."""
     home = tmp_path_factory.mktemp("home")
     return dict(
         os.environ,
@@ -52,14 +52,20 @@ def environment(tmp_path_factory):
 
 @pytest.fixture
 def run(tmp_path, environment):
-    """Runs a command line in an empty folder; returns the finished process."""
+    """Runs a command line in an empty folder; returns the finished process.
+
+    A script runs in a fork. If options of Python come first, it runs in a process of its own.
+    """
 
     def run(*command, check=True, **changes):
+        command, env = [*map(str, command)], dict(environment, **changes)
+        if command[0].endswith(".py"):
+            return forks.run(command, tmp_path, env, check)
         process = subprocess.run(
-            [sys.executable, *map(str, command)],
+            [sys.executable, *command],
             check=False,
             cwd=tmp_path,
-            env=dict(environment, **changes),
+            env=env,
             text=True,
             capture_output=True,
         )
@@ -79,9 +85,10 @@ def result(run_dir):
 
 
 def tensors(run_dir, kind="*"):
-    """What a run's newest checkpoint of one kind holds: {name: array}.
+    """Returns the tensors of a run's newest checkpoint, {name: array}.
 
-    A TF2 checkpoint names a tensor by its path through the objects, and counts its own saves.
+    `kind` is tf1 or tf2, if the run has both. A TF2 checkpoint names a tensor by its path through
+    the objects; its counter of saves is left out.
     """
     with quiet_import():
         import tensorflow as tf
@@ -99,7 +106,7 @@ def bits(array):
 
 
 def needs_bfloat16():
-    """Skips a test where the processor has none."""
+    """Skips a test if the processor has no bfloat16."""
     try:
         machine._check_precision("bfloat16", False, "2.21.0")
     except UserError as error:
@@ -108,21 +115,22 @@ def needs_bfloat16():
 
 @pytest.fixture(scope="session")
 def mnist_dir():
-    """A folder that holds MNIST, where there is one."""
-    folder = os.environ.get("TWINS_DATA_DIR")
-    if not folder:
-        folder = sources.cache_dir("mnist")
-        if not os.path.exists(folder):
-            pytest.skip("MNIST is not at hand: set TWINS_DATA_DIR")
+    """A folder that holds MNIST; skips the test if there is none."""
+    folder = os.environ.get("TWINS_DATA_DIR") or sources.cache_dir("mnist")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWINS_MIRROR", NOWHERE)
-        datasets.load("mnist", folder)
+        try:
+            datasets.load("mnist", folder)
+        except datasets.DataError:
+            if os.environ.get("TWINS_DATA_DIR"):
+                raise
+            pytest.skip("MNIST is not at hand: set TWINS_DATA_DIR")
     return folder
 
 
 @pytest.fixture(scope="session")
 def tf115_python():
-    """A Python 3.7 that has TensorFlow 1.15.5."""
+    """A Python 3.7 with TensorFlow 1.15.5; skips the test if there is none."""
     python = ROOT / ".venv-tf115" / "bin" / "python"
     if not python.exists():
         pytest.skip("no TensorFlow 1.15.5: ./run_all.sh legacy installs it")
@@ -131,7 +139,7 @@ def tf115_python():
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    """A Chromium without a window, driven by selenium."""
+    """A headless Chromium, driven by selenium; skips the test if there is none."""
     selenium = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install selenium")
     programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
     for name, path in programs.items():
@@ -149,7 +157,7 @@ def browser(tmp_path_factory):
 
 
 def write_idx(folder, arrays, pack=True):
-    """Writes arrays under the names of MNIST's files."""
+    """Writes arrays as IDX files with the names of MNIST's files."""
     folder.mkdir(parents=True, exist_ok=True)
     for key, array in arrays.items():
         path = folder / (sources.FILES[key][0] + (".gz" if pack else ""))
@@ -158,7 +166,7 @@ def write_idx(folder, arrays, pack=True):
 
 
 def random_images(examples=53, tests=17, rows=6, columns=5):
-    """Random files of no known dataset."""
+    """Returns the arrays of a small random dataset."""
     random = np.random.RandomState(0)
     return {
         "train_images": random.randint(0, 256, (examples, rows, columns)).astype(np.uint8),

@@ -1,4 +1,4 @@
-"""The scripts without a trainer: what they print, that twins agree to the bit, what they refuse."""
+"""The scripts without a trainer: output, bit-identical twins, errors of the user."""
 
 import re
 import shlex
@@ -15,15 +15,15 @@ d(2X+3)/dX: shape [2, 2], [[2.0, 2.0], [2.0, 2.0]]
 d(xW+b)/dW: shape [2, 2], [[4.0, 4.0], [6.0, 6.0]]
 d(xW+b)/db: shape [2], [2.0, 2.0]
 """
-# 400 steps, of 11 an epoch; the last of an epoch is short. At the script's own rate the digits,
-# which are brighter than MNIST, are not learned.
+# 400 steps; an epoch has 11, and its last batch is short. The digits are brighter than MNIST, and
+# need a lower rate than the script's default to be learned.
 NAIVE = ["mnist_naive", "--dataset=digits", "--learning_rate=5e-4", "--epochs=99"]
 NAIVE += ["--max_steps=400"]
 
 
 @pytest.fixture
 def twins(run, tmp_path):
-    """Runs both styles of a script; returns what each of them prints, and parity's verdict."""
+    """Runs both styles of a script; returns their (equal) output and the verdict of parity."""
 
     def twins(name, *flags):
         commands = []
@@ -39,7 +39,7 @@ def twins(run, tmp_path):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_perceptron_set_by_hand(run, style):
+def test_perceptron_with_weights_set_by_hand(run, style):
     process = run(script(style, "perceptron"))
     assert (process.stdout, process.stderr) == (OR_GATE, "")
 
@@ -52,16 +52,18 @@ def test_perceptron_learns(twins):
     assert losses == sorted(losses, reverse=True) and losses[0] > 0.5 and losses[-1] < 0.02
     assert output.endswith("\n4 of 4 right\n")
     assert verdict == (
-        "bit-identical: loss and 2 variables over 501 steps (0 to 500), 2 in full after the last\n"
+        "bit-identical: loss and 2 tensors at 501 steps (0 to 500), 2 in full at the last step\n"
     )
 
 
+@pytest.mark.proof
 def test_gradients(twins):
     output, verdict = twins("tape_basics")
     assert output == GRADIENTS
-    assert verdict == "bit-identical: 4 variables over 1 steps (0 to 0), 4 in full after the last\n"
+    assert verdict == "bit-identical: 4 tensors at 1 step (0 to 0), 4 in full at the last step\n"
 
 
+@pytest.mark.proof
 def test_naive_learns(twins):
     output, verdict = twins(*NAIVE)
     *lines, last = output.splitlines()
@@ -69,7 +71,7 @@ def test_naive_learns(twins):
     assert steps == ["0", "100", "200", "300"]
     assert float(re.fullmatch(r"test accuracy (\S+)", last)[1]) > 0.4
     assert verdict == (
-        "bit-identical: loss and 4 variables over 401 steps (0 to 400), 4 in full after the last\n"
+        "bit-identical: loss and 4 tensors at 401 steps (0 to 400), 4 in full at the last step\n"
     )
 
 
@@ -100,3 +102,23 @@ def test_on_tensorflow_1_15(run, environment, tf115_python, command):
         [tf115_python, path, *flags], env=environment, capture_output=True, text=True, check=True
     )
     assert (old.stdout, old.stderr) == (run(path, *flags).stdout, "")
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tape_basics"],
+        pytest.param(["perceptron", "--train"], marks=pytest.mark.proof),
+        pytest.param(NAIVE, marks=pytest.mark.proof),
+    ],
+)
+def test_the_path_of_the_trace_is_checked_first(run, tmp_path, style, command):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    name, *flags = command
+    process = run(script(style, name), *flags, check=False, TWINS_TRACE_FILE="notes.txt")
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("TWINS_TRACE_FILE=notes.txt: something else is there, ")
+    assert process.stderr.count("\n") == 1
+    assert notes.read_text() == "mine"

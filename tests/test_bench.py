@@ -1,4 +1,4 @@
-"""compare bench: programs take turns, figures are held to bars, misses and absences are shown."""
+"""compare bench: programs take turns; missed thresholds and missing programs are shown."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, STYLES
 
-from compare.bench import bars, drawing, programs
+from compare.bench import drawing, programs, thresholds
 from compare.bench.programs import IMPORT
 from compare.bench.race import Ended, Program
 
@@ -58,7 +58,7 @@ def test_program_that_ends_too_early():
 
 
 def found(**changes):
-    """All that a benchmark finds, every bar met by a little."""
+    """All that a benchmark finds, every threshold met by a little."""
 
     def rows(model, precision, milliseconds):
         for name, value in milliseconds.items():
@@ -74,8 +74,9 @@ def found(**changes):
     tf1, tf2 = STYLES
     many = {f"{style} {programs.FAST}": 10.0 for style in STYLES}
     deep = {tf1: 11.0, tf2: 11.0, **many, "Keras, fit": 13.0, "PyTorch": 9.6}
-    deep["Keras, fit, steps_per_execution"] = 12.0  # which is shown, and has no bar
+    deep["Keras, fit, steps_per_execution"] = 12.0  # which is shown, and has no threshold
     deep.update({programs.LEGACY: 22.5, programs.LIMIT: 7.2})
+    deep.update({programs.OLD: 12.0, programs.OLD_LEGACY: 22.0})
     half = {tf1: 5.6, tf2: 5.6, **dict.fromkeys(many, 5.4)}
     half["PyTorch, fused, channels_last, autocast"] = 5.0
     softmax = {tf1: 1.0, tf2: 1.14, **dict.fromkeys(many, 0.44)}
@@ -101,14 +102,14 @@ def found(**changes):
 
 
 def judged(measured):
-    measured["bars"] = bars.judged(measured)
-    return {bar["what"]: bar for bar in measured["bars"]}
+    measured["thresholds"] = thresholds.judged(measured)
+    return {each["what"]: each for each in measured["thresholds"]}
 
 
-def test_bars_that_are_met():
+def test_thresholds_that_are_met():
     measured = found()
     of = judged(measured)
-    assert len(of) == 12 and bars.is_good(measured)
+    assert len(of) == 13 and thresholds.all_met(measured)
     assert of["mnist_deep float32, plain / Keras fit"]["figures"] == {
         style: round(11 / 13, 4) for style in STYLES
     }
@@ -122,6 +123,7 @@ def test_bars_that_are_met():
         ("mnist_deep", "tf2_style", 1.02, "mnist_deep float32, plain / Keras fit"),
         ("mnist_deep", "PyTorch", 0.98, "mnist_deep float32 / PyTorch at its best"),
         ("mnist_deep", programs.LEGACY, 0.98, "mnist_deep float32 / TensorFlow 1.15.5"),
+        ("mnist_deep", programs.OLD, 1.02, "an old program, tf1_style.run / TensorFlow 1.15.5"),
         ("mnist_deep", programs.LIMIT, 0.98, "mnist_deep float32 / the machine's limit"),
         ("mnist_softmax", "tf2_style", 1.02, "mnist_softmax, plain, TF2 / TF1"),
         (
@@ -132,14 +134,14 @@ def test_bars_that_are_met():
         ),
     ],
 )
-def test_step_bars_that_are_missed(model, name, factor, what):
+def test_step_thresholds_that_are_missed(model, name, factor, what):
     measured = found()
     for row in measured["rows"]:
         if (row["model"], row["precision"], row["program"]) == (model, "float32", name):
             row["milliseconds"] = [factor * value for value in row["milliseconds"]]
-    missed = [bar["what"] for bar in judged(measured).values() if not bar["is_met"]]
+    missed = [each["what"] for each in judged(measured).values() if not each["is_met"]]
     assert missed == [what]
-    assert not bars.is_good(measured)
+    assert not thresholds.all_met(measured)
 
 
 @pytest.mark.parametrize(
@@ -159,15 +161,15 @@ def test_step_bars_that_are_missed(model, name, factor, what):
         (
             "long",
             {
-                "precision": "float32",  # whose accuracy has no bar here
+                "precision": "float32",  # whose accuracy has no threshold here
                 **{style: {**EVEN, "last": [1.1], "test_accuracy": 0.9} for style in STYLES},
             },
             "last / first thousand",
         ),
     ],
 )
-def test_other_bars_that_are_missed(part, value, what):
-    (missed,) = [bar for bar in judged(found(**{part: value})).values() if not bar["is_met"]]
+def test_other_thresholds_that_are_missed(part, value, what):
+    (missed,) = [each for each in judged(found(**{part: value})).values() if not each["is_met"]]
     assert what in missed["what"]
 
 
@@ -177,10 +179,14 @@ def test_what_was_not_measured_is_not_judged(tmp_path):
         if row["program"].startswith("PyTorch"):
             row.update(milliseconds=[], fault="No module named 'torch'; install it")
     of = judged(measured)
-    unknown = [row for row in bars.bars_table(measured).rows if row["verdict"] == "not measured"]
+    unknown = [
+        row
+        for row in thresholds.thresholds_table(measured).rows
+        if row["verdict"] == "not measured"
+    ]
     assert ["PyTorch" in row["what"] for row in unknown] == [True, True]
-    assert len(of) == 12 and bars.is_good(measured)
-    rows = {row["program"]: row for row in bars.steps_table("", measured["rows"]).rows}
+    assert len(of) == 13 and thresholds.all_met(measured)
+    rows = {row["program"]: row for row in thresholds.steps_table("", measured["rows"]).rows}
     assert rows["PyTorch"]["note"] == "No module named 'torch'; install it"
     assert rows["PyTorch"]["ms a step"] == ""
     drawing.draw(measured, str(tmp_path / "bench.png"))
@@ -189,7 +195,7 @@ def test_what_was_not_measured_is_not_judged(tmp_path):
     of_ours = next(row for row in measured["rows"] if row["is_ours"])
     of_ours.update(milliseconds=[], fault="it failed")
     judged(measured)
-    assert not bars.is_good(measured)
+    assert not thresholds.all_met(measured)
 
 
 def test_peer_that_is_not_installed(run, tmp_path):
@@ -204,12 +210,12 @@ def test_peer_that_is_not_installed(run, tmp_path):
     )
 
 
-@pytest.mark.proof
+@pytest.mark.full
 def test_bench_of_the_softmax(run, tmp_path):
     command = ["-m", "compare", "bench", "--quick", "--dataset=digits", "--rounds=1"]
     command += ["--model=mnist_softmax", "--part=steps", "--part=causes", "--part=start"]
     process = run(*command, check=False)
-    assert process.returncode in (0, 1), process.stderr  # of a busy machine
+    assert process.returncode in (0, 1) and process.stderr == ""  # 1 on a busy machine
     with open(tmp_path / "runs" / "bench-quick" / "bench.json") as file:
         measured = json.load(file)
     rows = {row["program"]: row for row in measured["rows"]}
@@ -222,7 +228,7 @@ def test_bench_of_the_softmax(run, tmp_path):
     assert not [name for name, row in causes.items() if row["fault"] or not row["milliseconds"]]
     assert set(measured["start"]) == {IMPORT, *STYLES}
     page = (tmp_path / "runs" / "bench-quick" / "table.md").read_text()
-    assert "# Milliseconds a step" in page and "# Held to their bars" in page
+    assert "# Milliseconds a step" in page and "# Thresholds" in page
 
 
 @pytest.mark.parametrize(
@@ -230,7 +236,7 @@ def test_bench_of_the_softmax(run, tmp_path):
     [
         (["--rounds=0"], "argument --rounds: got '0', expected a whole number from 1 to 100"),
         (["--part=all"], "argument --part: invalid choice: 'all'"),
-        (["--data_dir=nowhere"], "no folder nowhere; expected one that holds IDX files"),
+        (["--data_dir=nowhere"], "no folder nowhere; expected one that holds the files of mnist"),
     ],
 )
 def test_user_errors_in_one_line(run, tmp_path, flags, message):

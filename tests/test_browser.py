@@ -1,6 +1,6 @@
-"""TensorBoard on the logs of both styles, in a real browser: what a user sees of them.
+"""TensorBoard in a real browser, on logs of both styles.
 
-TWINS_SCREENSHOTS names a folder to keep pictures of it in.
+TWINS_SCREENSHOTS names a folder for screenshots.
 """
 
 import os
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import forks
 import pytest
 from conftest import STYLES, script
 
@@ -27,8 +28,8 @@ BOXES = {
 }
 RUNS = [f"{style}/{name}" for style in STYLES for name in BOXES]
 
-# Put before every script: all elements that match, in shadow roots too, which a plain selector does
-# not enter; and the element that draws the graph.
+# This precedes every script. `found` returns all elements that match, also those in shadow roots;
+# `scene` is the element that draws the graph.
 PRELUDE = """
 function found(selector, node = document.body) {
   return [...(node.shadowRoot ? [node.shadowRoot] : []), ...node.children].flatMap(
@@ -42,14 +43,14 @@ const scene = ['tf-graph-board', 'tf-graph', 'tf-graph-scene'].reduce(
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
-    """A folder of logs: both scripts in both styles, and two graphs that are broken."""
+    """Returns a folder of logs: both scripts in both styles, and two broken graphs."""
     folder = tmp_path_factory.mktemp("logs")
     for run in RUNS:
-        command = [sys.executable, script(*run.split("/")), "--dataset=digits", "--max_steps=30"]
+        command = [script(*run.split("/")), "--dataset=digits", "--max_steps=30"]
         command += ["--eval_every=10", "--summary_every=10", f"--log_dir={folder}"]
         command += [f"--run_dir={folder.with_name('runs') / run}"]
-        subprocess.run(command, check=True, capture_output=True)
-    (whole,) = (folder / "tf2_style" / "mnist_deep").glob("events.out.tfevents.*")
+        forks.run(command)
+    (whole,) = (folder / "tf2_style" / "mnist_deep").glob("events.out.tfevents.*.v2")
     nodes = graph_in(whole).node
     write_graph(folder / "z_broken" / "empty", [])
     lacking = [node for node in nodes if not node.name.startswith("conv2/")]
@@ -75,7 +76,7 @@ def write_graph(folder, nodes):
 
 @pytest.fixture(scope="module")
 def board(logs, browser):
-    """Opens a dashboard of a TensorBoard on the logs; returns the browser, with it drawn."""
+    """A function that opens a dashboard of a TensorBoard on the logs and returns the browser."""
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logs}", "--port=0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -83,8 +84,10 @@ def board(logs, browser):
             url = next(match[0] for match in map(re.compile(r"http://\S+").search, lines) if match)
 
             def board(dashboard):
-                browser.get("about:blank")  # or a change after the # would not load it anew
-                browser.get_log("browser")  # forgets what was said before
+                browser.get(
+                    "about:blank"
+                )  # a change after the # alone does not load the page again
+                browser.get_log("browser")  # empties the log
                 browser.get(f"{url}#{dashboard}")
                 return browser
 
@@ -98,28 +101,28 @@ def evaluate(browser, expression, *arguments):
 
 
 def wait_for(browser, expression, what, seconds=60):
-    """Waits until an expression is true; fails if it never is."""
+    """Waits until an expression is true; fails after some seconds."""
     from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.support.ui import WebDriverWait
 
     try:
         WebDriverWait(browser, seconds).until(lambda _: evaluate(browser, f"Boolean({expression})"))
     except TimeoutException:
-        raise AssertionError(f"{what}: not to be seen after {seconds} s") from None
+        raise AssertionError(f"{what}: not shown after {seconds} s") from None
 
 
 def keep_picture(browser, name):
     folder = os.environ.get("TWINS_SCREENSHOTS")
     if folder:
-        time.sleep(2)  # until nothing moves any more
+        time.sleep(2)  # until all animations have ended
         browser.save_screenshot(os.path.join(folder, f"{name}.png"))
 
 
 def drawn_boxes(browser, run, seconds=60):
-    """Chooses a run in the graph dashboard; returns the names of what it draws at the top level.
+    """Chooses a run in the graph dashboard; returns the names of the boxes at the top level.
 
-    The dashboard draws the first run by itself, whatever the address says. What it drew stays until
-    another graph is drawn, and for good where none can be: so it has to be another object.
+    The dashboard first draws the first run, whatever the address says. A graph stays until another
+    is drawn, so a new graph must be another object.
     """
     wait_for(browser, "scene?.renderHierarchy", "a first graph")
     if run == evaluate(browser, "found('paper-item.iron-selected')[0].textContent.trim()"):
@@ -144,15 +147,38 @@ def test_graph_shows_its_boxes(board, run):
     keep_picture(browser, f"graph_{run.replace('/', '_')}")
 
 
+INSIDE = {
+    "mnist_deep": "gradients conv1 conv2 fc1 fc2 beta1_power beta2_power Adam",
+    "mnist_softmax": "gradients GradientDescent",
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_train_shows_its_boxes(board, run):
+    """The box of the training step holds the same in both styles, and nothing at its side."""
+    browser = board("graphs")
+    drawn_boxes(browser, run)
+    evaluate(browser, "void scene.fire('node-toggle-expand', {name: 'train'})")
+    nodes = "found('g.node', scene.shadowRoot).map(node => node.getAttribute('data-name'))"
+    wait_for(browser, f"{nodes}.includes('train/gradients')", "the gradients")
+    evaluate(browser, "void scene.fit()")
+    inside = [name for name in evaluate(browser, nodes) if name.startswith("train/")]
+    expected = f"{INSIDE[run.split('/')[1]]} global_step learning_rate".split()
+    assert sorted(inside) == sorted(f"train/{name}" for name in expected)
+    aside = "found('g.in-extract g.node, g.out-extract g.node', scene.shadowRoot)"
+    assert not evaluate(browser, f"{aside}.length")
+    keep_picture(browser, f"train_{run.replace('/', '_')}")
+
+
 def test_graph_that_lacks_a_layer_is_told(board):
     drawn = drawn_boxes(board("graphs"), "z_broken/without_conv2")
     assert sorted(drawn) == sorted(set(BOXES["mnist_deep"].split()) - {"conv2"})
 
 
 def test_empty_graph_is_told(board):
-    """And not taken for the one that was drawn before, which still stands there."""
+    """The graph from before, which is still drawn, is not taken for it."""
     browser = board("graphs")
-    with pytest.raises(AssertionError, match="the graph of z_broken/empty: not to be seen"):
+    with pytest.raises(AssertionError, match="the graph of z_broken/empty: not shown"):
         drawn_boxes(browser, "z_broken/empty", seconds=10)
     assert evaluate(browser, "scene.renderHierarchy === window.before")
 
@@ -165,8 +191,10 @@ DRAWN = {
     "images": "found('img').filter(image => image.naturalWidth >= 320).length === 3 * 4",
     "distributions": "found('path.area').length >= 4",
     "histograms": "found('vz-histogram-timeseries').length && found('path.outline').length >= 4",
-    "hparams": "/accuracy.test.*tf[12]_style/s.test(found('vaadin-grid').map(g => g.textContent))",
-    # Its dialog says that it is at work on the principal components.
+    # The script, the results of the test first, and the learning rate once.
+    "hparams": "/^(?!(.*learning_rate){2}).*script.*style.*accuracy.test.*loss.test"
+    ".*mnist_deep.*tf[12]_style/s.test(found('vaadin-grid').map(g => g.textContent))",
+    # The projector shows a dialog while it computes the principal components.
     "projector": f"{PROJECTOR} && found('.numDataPoints', {PROJECTOR})[0]?.textContent === '400' "
     f"&& !found('paper-dialog', {PROJECTOR}).some(dialog => dialog.opened)",
 }
@@ -174,7 +202,7 @@ DRAWN = {
 
 @pytest.mark.parametrize("dashboard", DRAWN)
 def test_dashboards_draw(board, dashboard):
-    """All four runs' data, and without an error in the console."""
+    """Each dashboard shows the data of all four runs, without an error in the console."""
     browser = board(dashboard)
     wait_for(browser, DRAWN[dashboard], dashboard)
     keep_picture(browser, dashboard)

@@ -1,20 +1,19 @@
-"""State that crosses between the styles, that is damaged, that is rewritten for others."""
+"""Checkpoints: restored by either style, damaged, shown and converted."""
 
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
 
+import forks
 import numpy as np
 import pytest
 from conftest import STYLES, bits, script, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare import checkpoint
-from shared import checkpoints
-from shared.console import StopRun, UserError
+from compare.checkpoint import renaming, writing
+from shared import checkpoints, repair
+from shared.console import StopRun, UserError, quiet_import
 
 DIGITS = "--dataset=digits"
 
@@ -24,14 +23,13 @@ def train(run, style, *flags, name="mnist_softmax", **options):
 
 
 def state(path, kind):
-    """What a run's newest checkpoint of one kind holds, under TensorFlow 1's names."""
-    held = tensors(path, kind)
+    """Returns the tensors of a run's newest checkpoint of one kind, by TensorFlow 1's names."""
+    found = tensors(path, kind)
     if kind == "tf2":
-        names = {
-            path: name for name, path in checkpoint.default_paths(TF1_NAMES[len(held)]).items()
-        }
-        held = {names[path]: value for path, value in held.items()}
-    return {name: bits(value) for name, value in held.items()}
+        paths = renaming.default_paths(TF1_NAMES[len(found)])
+        names = {path: name for name, path in paths.items()}
+        found = {names[path]: value for path, value in found.items()}
+    return {name: bits(value) for name, value in found.items()}
 
 
 WEIGHTS = ["softmax/W", "softmax/b"]
@@ -46,15 +44,15 @@ BOTH_WAYS = [STYLES, pytest.param(*STYLES[::-1], marks=pytest.mark.proof)]
 
 
 @pytest.mark.parametrize(("first", "second"), BOTH_WAYS)
-def test_run_goes_on_in_the_other_style(run, tmp_path, first, second):
-    """In one run directory, from one style to the other and back; with Adam's slots."""
+def test_run_resumes_in_the_other_style(run, tmp_path, first, second):
+    """In one run folder, from one style to the other and back, with Adam's slots."""
     kinds = [style.split("_")[0] for style in (first, second)]
     train(run, first, *ADAM, "--max_steps=90", "--run_dir=unbroken")
     train(run, first, *ADAM, "--max_steps=30", "--run_dir=run")
     process = train(run, second, *ADAM, "--max_steps=60", "--run_dir=run")
-    assert process.stdout.startswith("going on from step 30 in run\n")
+    assert process.stdout.startswith("resumed from step 30 in run\n")
     process = train(run, first, *ADAM, "--max_steps=90", "--run_dir=run")
-    assert process.stdout.startswith("going on from step 60 in run\n")
+    assert process.stdout.startswith("resumed from step 60 in run\n")
     unbroken = state(tmp_path / "unbroken", kinds[0])
     assert state(tmp_path / "run", kinds[0]) == unbroken and len(unbroken) == 9
     assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["tf1", "tf2"]
@@ -66,16 +64,16 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for style in STYLES:
         for name, flags in (("adam", ADAM), ("sgd", [])):
-            command = [sys.executable, script(style, "mnist_softmax"), DIGITS, "--nolog", *flags]
+            command = [script(style, "mnist_softmax"), DIGITS, "--nolog", *flags]
             command += ["--eval_every=0", "--max_steps=5", f"--run_dir={folder / style / name}"]
-            subprocess.run(command, check=True, capture_output=True)
+            forks.run(command)
     return folder
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize(("first", "second"), [STYLES, STYLES[::-1]])
 def test_restore(run, tmp_path, trained, first, second):
-    """From a run's folder and from a checkpoint; the run that is restored is left as it was."""
+    """From a run's folder and from a checkpoint; the restored run stays unchanged."""
     source = trained / first / "adam"
     before = {path: path.stat().st_mtime_ns for path in source.rglob("*")}
     kinds = [style.split("_")[0] for style in (first, second)]
@@ -83,34 +81,41 @@ def test_restore(run, tmp_path, trained, first, second):
     for path in (source, prefix):
         flags = [*ADAM, "--max_steps=9", f"--restore={path}", f"--run_dir={path.name}"]
         process = train(run, second, *flags)
-        assert process.stdout.startswith(f"going on from step 5 of {prefix}\n")
+        assert process.stdout.startswith(f"resumed from step 5 of {prefix}\n")
         assert "will differ" not in process.stdout
     train(run, second, *ADAM, "--max_steps=9", "--run_dir=whole")
     whole = state(tmp_path / "whole", kinds[1])
     assert state(tmp_path / "adam", kinds[1]) == state(tmp_path / prefix.name, kinds[1]) == whole
     assert before == {path: path.stat().st_mtime_ns for path in source.rglob("*")}
 
-    # Killed before its first save, or never to save: it has one of its own from the start.
+    # The new run has a checkpoint of its own from the start.
     assert (tmp_path / "adam" / "checkpoints" / kinds[1] / "model.ckpt-5.index").exists()
-    # Once it has a checkpoint of its own, the same command goes on from that.
+    # With later checkpoints of its own, the same command resumes from those.
     again = train(run, second, *ADAM, "--max_steps=12", f"--restore={source}", "--run_dir=adam")
-    assert again.stdout.startswith("going on from step 9 in adam\n")
+    assert again.stdout.startswith("resumed from step 9 in adam\n")
 
 
 @pytest.mark.proof
-def test_other_flags_are_said(run, trained):
+def test_other_flags_are_reported(run, trained):
     flags = ["--max_steps=9", "--batch_size=20", "--learning_rate=0.1"]
     process = train(run, "tf2_style", *flags, f"--restore={trained / 'tf1_style' / 'sgd'}")
     assert process.stdout.splitlines()[1] == (
         "that run had --batch_size 100, not 20; --learning_rate 0.5, not 0.1: the numbers will "
-        "differ from those of an unbroken run"
+        "differ from those of an uninterrupted run"
     )
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("first", STYLES)
-@pytest.mark.parametrize("second", STYLES)
-def test_nothing_is_dropped_in_silence(run, tmp_path, trained, first, second):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (STYLES[0], STYLES[1]),
+        (STYLES[1], STYLES[0]),
+        pytest.param(STYLES[0], STYLES[0], marks=pytest.mark.full),
+        pytest.param(STYLES[1], STYLES[1], marks=pytest.mark.full),
+    ],
+)
+def test_missing_and_surplus_tensors_are_listed(run, tmp_path, trained, first, second):
     """A checkpoint with Adam's slots in a program without, and the reverse."""
     flags = ["--max_steps=9", f"--restore={trained / first / 'adam'}", "--run_dir=to_sgd"]
     process = train(run, second, *flags, check=False)
@@ -125,7 +130,7 @@ def test_nothing_is_dropped_in_silence(run, tmp_path, trained, first, second):
     assert process.returncode == 1 and "it lacks train/beta1_power, " in process.stderr
     process = train(run, second, *flags, "--partial")
     assert "restored in part: it lacks train/beta1_power, " in process.stdout
-    assert "going on from step 5 of " in process.stdout
+    assert "resumed from step 5 of " in process.stdout
 
 
 @pytest.mark.proof
@@ -137,7 +142,7 @@ def test_checkpoints_that_do_not_fit(run, tmp_path, trained, style):
     wrong = [
         (["--restore=nowhere"], "no checkpoint at nowhere; expected a run's folder"),
         (["--restore=first/result.json"], "could not restore first/result.json"),
-        (["--restore=first", "--max_steps=4"], "model.ckpt-5 is at step 5, past --max_steps=4"),
+        (["--restore=first", "--max_steps=4"], "model.ckpt-5 is at step 5, past step 4, where"),
         (["--restore=shape", "--partial"], "the shape [78, 10], expected [784, 10]"),
         (["--restore=names"], "no variable of this program is in it; it holds dense/kernel, step,"),
     ]
@@ -150,27 +155,25 @@ def test_checkpoints_that_do_not_fit(run, tmp_path, trained, style):
 
 def write_tensors(prefix, values):
     """Writes a checkpoint as of TensorFlow 1, of any names."""
-    from shared.console import quiet_import
-
     with quiet_import():
-        import tensorflow as tf
-    checkpoint._write_tf1(tf, str(prefix), values)
+        import tensorflow as tf  # noqa: F401
+    writing.tf1(str(prefix), values)
 
 
-def test_second_run_in_a_folder_is_told(run, tmp_path):
+def test_second_run_in_a_folder_is_refused(run, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     lock = os.open(folder, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     process = train(run, "tf2_style", "--restart", "--run_dir=run", check=False)
     assert process.returncode == 2 and process.stderr == (
-        "another process is at work in run; wait for its end, or name another --run_dir\n"
+        "another process works in run; wait until it ends, or name another --run_dir\n"
     )
     os.close(lock)
     assert not list(folder.iterdir())
 
 
-def test_what_can_be_named(tmp_path):
+def test_paths_of_a_checkpoint(tmp_path):
     folder = tmp_path / "checkpoints" / "tf1"
     folder.mkdir(parents=True)
     (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-5"\n')
@@ -215,19 +218,20 @@ NAMES = st.dictionaries(st.text("abc/", min_size=1, max_size=3), st.just((2,)), 
 
 
 @given(NAMES, NAMES)
-def test_matching_names_all_that_has_no_counterpart(held, wanted):
-    alone = set(held) ^ set(wanted)
-    if not set(held) & set(wanted):
+def test_names_in_only_one_of_the_two_are_listed(saved, variables):
+    alone = set(saved) ^ set(variables)
+    if not set(saved) & set(variables):
         with pytest.raises(UserError, match="no variable of this program"):
-            checkpoints.matching("path", held, wanted, True)
+            checkpoints.restorable("path", saved, variables, True)
     elif alone:
         with pytest.raises(StopRun) as stop:
-            checkpoints.matching("path", held, wanted, False)
+            checkpoints.restorable("path", saved, variables, False)
         assert stop.value.exit_code == 1
         assert all(name in str(stop.value) for name in alone)
-        assert set(checkpoints.matching("path", held, wanted, True)) == set(held) & set(wanted)
+        common = checkpoints.restorable("path", saved, variables, True)
+        assert set(common) == set(saved) & set(variables)
     else:
-        assert set(checkpoints.matching("path", held, wanted, False)) == set(held)
+        assert set(checkpoints.restorable("path", saved, variables, False)) == set(saved)
 
 
 def test_what_a_killed_process_leaves_is_removed(tmp_path):
@@ -244,13 +248,17 @@ def test_what_a_killed_process_leaves_is_removed(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "model.ckpt-9_temp").mkdir()
     (tmp_path / "model.ckpt-9_temp" / "part-0").touch()
-    checkpoints.tidy(str(tmp_path), [f"{tmp_path}/model.ckpt-5", f"{tmp_path}/model.ckpt-4"])
+    repair.remove_lost_checkpoints(
+        str(tmp_path), [f"{tmp_path}/model.ckpt-5", f"{tmp_path}/model.ckpt-4"]
+    )
     assert sorted(os.listdir(tmp_path)) == sorted(kept + foreign)
-    checkpoints.tidy(str(tmp_path / "nowhere"), [])
-    checkpoints.tidy(str(tmp_path), [])  # a state file that TensorFlow makes nothing of
+    repair.remove_lost_checkpoints(str(tmp_path / "nowhere"), [])
+    repair.remove_lost_checkpoints(
+        str(tmp_path), []
+    )  # a state file that TensorFlow makes nothing of
     assert sorted(os.listdir(tmp_path)) == sorted(kept + foreign)
     (tmp_path / "checkpoint").unlink()  # killed before it was ever written
-    checkpoints.tidy(str(tmp_path), [])
+    repair.remove_lost_checkpoints(str(tmp_path), [])
     assert sorted(os.listdir(tmp_path)) == sorted(set(foreign) - {"checkpoint"})
 
 
@@ -260,7 +268,7 @@ def convert(run, *arguments, **options):
 
 @pytest.mark.proof
 def test_converted_there_and_back(run, tmp_path, trained):
-    """What is converted goes on in its style as if it had never left."""
+    """A checkpoint that is converted to the other style and back is bit-identical."""
     source = trained / "tf1_style" / "adam"
     process = convert(run, source, "new/model.ckpt-5", "--to=tf2")
     assert process.stdout == "wrote new/model.ckpt-5: 9 of 9 tensors\n"
@@ -273,7 +281,7 @@ def test_converted_there_and_back(run, tmp_path, trained):
     assert state(tmp_path / STYLES[0], "tf1") == whole == state(tmp_path / STYLES[1], "tf2")
 
     process = convert(run, source, "new/model.ckpt-5", "--to=tf2", check=False)
-    assert process.returncode == 2 and "a checkpoint that is there" in process.stderr
+    assert process.returncode == 2 and "checkpoint that is there" in process.stderr
 
 
 @pytest.mark.proof
@@ -314,7 +322,7 @@ else:
 
 
 @pytest.mark.proof
-def test_odd_names_and_types_cross(run, tmp_path):
+def test_odd_names_and_types_are_converted(run, tmp_path):
     """Names that two variables share, paths with / and . in an attribute, strings, bfloat16."""
     (tmp_path / "odd.py").write_text(ODD)
     run("odd.py", "write")
@@ -325,7 +333,7 @@ def test_odd_names_and_types_cross(run, tmp_path):
     assert rows == sorted(expected)
     process = convert(run, "odd/ckpt", "tf1/ckpt", "--to=tf1", check=False)
     assert process.returncode == 1
-    assert "nothing would become of data/.ATTRIBUTES/ITERATOR_STATE;" in process.stderr
+    assert "no new name for data/.ATTRIBUTES/ITERATOR_STATE;" in process.stderr
     convert(run, "odd/ckpt", "tf1/ckpt", "--to=tf1", "--partial")
     (tmp_path / "map").write_text("half model/half\n(model/.*) \\1")
     convert(run, "tf1/ckpt", "tf2/ckpt", "--to=tf2", "--map=map")
@@ -389,7 +397,7 @@ global_(step)   optimizer/_iterations
 
 
 @pytest.mark.proof
-def test_strangers_state_crosses_with_its_slots(run, tmp_path):
+def test_other_programs_state_is_converted_with_its_slots(run, tmp_path):
     """From tf.train.AdamOptimizer to Keras's Adam: 20 steps and 10 more are 30."""
     for name, program in (("old.py", STRANGER_TF1), ("new.py", STRANGER_KERAS)):
         (tmp_path / name).write_text(program)
@@ -399,7 +407,7 @@ def test_strangers_state_crosses_with_its_slots(run, tmp_path):
     arguments = ["old.ckpt", "new.ckpt", "--to=tf2", "--map=map"]
     process = convert(run, *arguments, check=False)
     assert process.returncode == 1 and process.stderr.count("\n") == 1
-    assert "nothing would become of beta1_power, beta2_power;" in process.stderr
+    assert "no new name for beta1_power, beta2_power;" in process.stderr
     assert not list(tmp_path.glob("new.ckpt*"))
     process = convert(run, *arguments, "--partial")
     assert "7 of 9 tensors\nleft out: beta1_power, beta2_power" in process.stdout
@@ -415,12 +423,12 @@ def test_strangers_state_crosses_with_its_slots(run, tmp_path):
     ("rules", "message"),
     [
         ("w x\nb x", "two tensors would be called x"),
-        ("w x\nb x/y", "x/y is no path"),
-        ("w write\nb y", "write is no path"),
-        ("w __class__/x\nb y", "__class__/x is no path"),
-        ("w root/x\nb y", "root/x is no path"),
-        ("w x//y\nb y", "x//y is no path"),
-        ("other name", "nothing would become of b, w"),
+        ("w x\nb x/y", "x/y is not a path"),
+        ("w write\nb y", "write is not a path"),
+        ("w __class__/x\nb y", "__class__/x is not a path"),
+        ("w root/x\nb y", "root/x is not a path"),
+        ("w x//y\nb y", "x//y is not a path"),
+        ("other name", "no new name for b, w"),
     ],
 )
 def test_maps_that_do_not_work(run, tmp_path, rules, message):

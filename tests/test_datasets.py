@@ -9,8 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import tracemalloc
+import types
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from shared import datasets
-from shared.datasets import idx, sources
+from shared.datasets import idx, reviews, sources, text
 
 ARRAYS = st.one_of(
     hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=1, min_side=0, max_side=40)),
@@ -66,9 +68,10 @@ def test_idx_never_fails_otherwise(data, dimensions):
         pass
 
 
-def test_cache_that_cannot_be_written(places, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
-    with pytest.raises(datasets.NotFound, match="No such file or directory: '/proc/nowhere"):
+def test_cache_that_cannot_be_written(places, tmp_path, monkeypatch):
+    (tmp_path / "notes").write_text("mine")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "notes" / "cache"))
+    with pytest.raises(datasets.NotFound, match="Not a directory: "):
         datasets.load("mnist")
 
 
@@ -311,18 +314,18 @@ def test_damaged_cache_is_fetched_again(places, mirror, monkeypatch):
 
 def test_pixels_and_labels(mnist_dir):
     data = load_from("mnist", data_dir=mnist_dir)
-    images, labels = data.test.batch(slice(0, 100))
+    images, labels = data.test.batch(slice(0, 100), one_hot=False).values()
     assert images.shape == (100, 784) and images.dtype == np.float32
     assert images.min() == 0 and images.max() == 1
     assert list(labels[:5]) == [7, 2, 1, 0, 4] and labels.dtype == np.int64
-    _, one_hot = data.test.batch(np.array([2, 0]), one_hot=True)
+    one_hot = data.test.batch(np.array([2, 0]))["labels"]
     assert one_hot.dtype == np.float32
     assert [list(np.flatnonzero(row)) for row in one_hot] == [[1], [7]]
 
 
 def test_scaling_is_that_of_the_tutorial():
-    every_byte = datasets.Examples(np.arange(784).astype(np.uint8)[None], np.zeros(1, np.uint8))
-    images, _ = every_byte.batch([0])
+    every_byte = datasets.Images(np.arange(784).astype(np.uint8)[None], np.zeros(1, np.uint8))
+    images = every_byte.batch([0])["images"]
     expected = np.multiply(np.arange(256).astype(np.float32), 1.0 / 255.0)
     assert np.array_equal(images[0, :256], expected)
     assert np.sum(expected != np.arange(256).astype(np.float32) / np.float32(255)) == 126
@@ -354,3 +357,235 @@ def test_digits_are_those_of_the_file(places):
 def test_hash_is_that_of_the_uncompressed_file(mnist_dir):
     content = as_bytes(sources.load("mnist", mnist_dir)["test_labels"])
     assert hashlib.sha256(content).hexdigest() == sources.SHA256["mnist"]["test_labels"]
+
+
+SNIPPETS, IMDB, WORD_INDEX = sources.DOWNLOADS
+RATED = "".join(f"{n}\t{n - 15.5}\t{n} films, {n % 3} of them good\n" for n in range(1, 31))
+
+
+def load_reviews(name="movie_reviews", data_dir="", vocabulary=100, length=None):
+    flags = types.SimpleNamespace(
+        dataset=name, data_dir=data_dir, vocabulary=vocabulary, length=length
+    )
+    return reviews.load(flags), reviews.words(flags)
+
+
+def expect(monkeypatch, file, content):
+    """Makes `content` the right contents of a file."""
+    kind, _ = sources.DIGESTS[file]
+    digest = hashlib.new(kind, content).hexdigest()
+    monkeypatch.setitem(sources.DIGESTS, file, (kind, digest))
+
+
+def write_archive(path, content, name="hutto/" + SNIPPETS):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for member, data in (("hutto/README", b"Read me"), (name, content)):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def test_reviews_in_folder_subfolder_archive_and_cache(places, monkeypatch):
+    content = RATED.encode()
+    expect(monkeypatch, SNIPPETS, content)
+    folder = places / "data"
+    folder.mkdir()
+    for path, data in (
+        (folder / SNIPPETS, content),
+        (folder / (SNIPPETS + ".gz"), gzip.compress(content)),
+        (folder / "movie_reviews" / SNIPPETS, content),
+        (places / "XDG_CACHE_HOME" / "tf-twins" / "movie_reviews" / SNIPPETS, content),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        data, _ = load_reviews(data_dir=str(folder))
+        path.unlink()
+        assert [len(part) for part in data[1:]] == [24, 3, 3]
+    write_archive(folder / "hutto_ICWSM_2014.tar.gz", content)
+    monkeypatch.setenv("TWINS_DATA_DIR", str(folder))
+    load_reviews()
+
+
+def test_reviews_are_split_by_number(places, monkeypatch):
+    """Numbers that end with 5 validate, those with 0 test; the words are the training set's."""
+    expect(monkeypatch, SNIPPETS, RATED.encode())
+    (places / SNIPPETS).write_text(RATED)
+    data, words = load_reviews(data_dir=str(places))
+    assert words[:5] == ["", text.SPECIAL[1], "films", "good", "of"]  # and "them": equally frequent
+    found = []
+    for part in data[1:]:
+        assert part.arrays["words"].shape[1] == 64 and part.arrays["words"].dtype == np.int32
+        assert part.arrays["positive"].dtype == np.float32
+        found.append([words[row[row > 0][0]] for row in part.arrays["words"]])
+    numbers = [str(n) for n in range(1, 31) if n % 5]
+    assert sorted(found[0]) == sorted(numbers) and found[0] != numbers
+    assert [bool(p) for p in data.train.arrays["positive"]] == [int(n) > 15 for n in found[0]]
+    assert {*found[1], *found[2]} == {
+        text.SPECIAL[1]
+    }  # their numbers are not in the training texts
+    assert load_reviews(data_dir=str(places), length=3)[0].test.arrays["words"].shape == (3, 3)
+
+
+def test_reviews_of_the_notes(mnist_dir, monkeypatch):
+    """The real file: the training set begins with about as many positive reviews as negative."""
+    monkeypatch.setenv("TWINS_MIRROR", NOWHERE)
+    try:
+        data, words = load_reviews(data_dir=mnist_dir, vocabulary=2000)
+    except datasets.DataError as error:
+        pytest.skip(str(error))
+    assert [len(part) for part in data[1:]] == [8484, 1061, 1060] and len(words) == 2000
+    assert words[2:6] == ["the", "a", "and", "of"]
+    for part in (data.train, data.train.first(1000), data.validation, data.test):
+        assert 0.47 < part.arrays["positive"].mean() < 0.53
+
+
+def test_download_of_reviews(places, serve, monkeypatch):
+    content = RATED.encode()
+    expect(monkeypatch, SNIPPETS, content)
+    write_archive(places / "site" / "movie_reviews" / "hutto_ICWSM_2014.tar.gz", content)
+    monkeypatch.setenv("TWINS_MIRROR", serve(places / "site"))
+    load_reviews()
+    monkeypatch.setenv("TWINS_MIRROR", NOWHERE)
+    load_reviews()
+    cache = places / "XDG_CACHE_HOME" / "tf-twins" / "movie_reviews"
+    assert [path.name for path in cache.iterdir()] == [SNIPPETS]
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (
+            lambda path: write_archive(path, b"other"),
+            "wrong contents: SHA-256 d9298a10d1b0735837dc4b",
+        ),
+        (lambda path: write_archive(path, b"", "hutto/other"), f"no {SNIPPETS} in it"),
+        (lambda path: path.write_bytes(b"no archive"), "damaged .not a gzip file"),
+    ],
+    ids=["contents", "member", "archive"],
+)
+def test_damaged_archive_of_reviews(places, serve, monkeypatch, write, message):
+    """In a folder it is an error; from a mirror it leaves nothing."""
+    path = places / "movie_reviews" / "hutto_ICWSM_2014.tar.gz"
+    path.parent.mkdir()
+    write(path)
+    with pytest.raises(datasets.DataError, match=message) as error:
+        load_reviews(data_dir=str(places))
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+    monkeypatch.setenv("TWINS_MIRROR", serve(places))
+    with pytest.raises(datasets.NotFound, match=message) as error:
+        load_reviews()
+    assert "\n" not in str(error.value)
+    assert not list((places / "XDG_CACHE_HOME" / "tf-twins" / "movie_reviews").iterdir())
+
+
+@given(st.booleans(), st.data())
+def test_damaged_reviews_never_fail_otherwise(tmp_path_factory, is_archive, data):
+    """Whatever bytes of a packed file are wrong or missing."""
+    folder = tmp_path_factory.mktemp("damaged")
+    path = folder / ("hutto_ICWSM_2014.tar.gz" if is_archive else SNIPPETS + ".gz")
+    if is_archive:
+        write_archive(path, RATED.encode())
+    else:
+        path.write_bytes(gzip.compress(RATED.encode()))
+    content = path.read_bytes()
+    if data.draw(
+        st.booleans()
+    ):  # damage what is inside the gzip, such as the header of the archive
+        content = gzip.decompress(content)
+    start = data.draw(st.integers(0, min(600, len(content))))
+    wrong = data.draw(st.binary(max_size=12))
+    content = content[:start] + wrong + content[start + data.draw(st.integers(0, 12)) :]
+    path.write_bytes(content if content[:2] == b"\x1f\x8b" else gzip.compress(content))
+    with pytest.MonkeyPatch.context() as patch:
+        expect(patch, SNIPPETS, RATED.encode())
+        try:
+            assert sources.load_file("movie_reviews", SNIPPETS, str(folder)) == RATED.encode()
+        except datasets.DataError as error:
+            assert str(error).startswith(str(path)) and "\n" not in str(error)
+
+
+def test_reviews_found_nowhere(places):
+    for name, file, instead in (
+        ("movie_reviews", f"{SNIPPETS} (or .gz) or hutto_ICWSM_2014.tar.gz", ""),
+        ("imdb", IMDB, "--dataset=movie_reviews"),
+    ):
+        with pytest.raises(datasets.NotFound, match=f"^{name} not found: ") as error:
+            load_reviews(name)
+        parts = (file, instead, NOWHERE, str(places / "KERAS_HOME"), "--data_dir or TWINS_DATA_DIR")
+        assert all(part in str(error.value) for part in parts) and "\n" not in str(error.value)
+    with pytest.raises(datasets.DataError, match="no folder .*/typo; expected one"):
+        load_reviews(data_dir=str(places / "typo"))
+
+
+class Written:
+    """An object that writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.write_text, (self.path, "unpickled")
+
+
+def as_imdb(*rows):
+    file = io.BytesIO()
+    lists = np.empty(len(rows), object)
+    lists[:] = rows
+    labels = np.arange(len(rows)) % 2
+    np.savez(file, x_train=lists, y_train=labels, x_test=lists[::-1], y_test=labels[::-1])
+    return file.getvalue()
+
+
+def test_imdb_is_not_unpickled_before_its_sum_is_right(places, monkeypatch):
+    written = places / "written"
+    (places / IMDB).write_bytes(as_imdb([1], Written(written)))
+    with pytest.raises(datasets.DataError, match="imdb.npz: wrong contents: SHA-256"):
+        load_reviews("imdb", str(places))
+    assert not written.exists()
+
+
+def test_imdb_is_converted_once(places, monkeypatch):
+    """From the downloads of Keras; the second time it is read from plain arrays."""
+    content = as_imdb(*([1, 98, 99, k] for k in range(1, 31)))
+    index = b'{"good": 2, "the": 1, "bad": 3}'
+    expect(monkeypatch, IMDB, content)
+    expect(monkeypatch, WORD_INDEX, index)
+    folder = places / "KERAS_HOME" / "datasets"
+    folder.mkdir(parents=True)
+    (folder / IMDB).write_bytes(content)
+    (folder / WORD_INDEX).write_bytes(index)
+    data, words = load_reviews("imdb")
+    assert words == ["", text.SPECIAL[1], "the", "good", "bad"]
+    assert [len(part) for part in data[1:]] == [27, 3, 30]
+    assert data.train.arrays["words"].shape == (27, 500)
+    # Keras's 1 is the first word, and so 2 here; 99 would be 100, which the vocabulary lacks.
+    assert data.validation.arrays["words"][:, -4:].tolist() == [
+        [2, 99, 1, k + 1] for k in (10, 20, 30)
+    ]
+    assert data.validation.arrays["positive"].tolist() == [1, 1, 1]
+    assert data.test.arrays["words"][:2, -1].tolist() == [31, 30]
+    monkeypatch.setattr(reviews, "_unpickle", None)
+    again, _ = load_reviews("imdb", length=2)
+    assert np.array_equal(again.test.arrays["words"], data.test.arrays["words"][:, -2:])
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "another"])
+def test_damaged_conversion_of_imdb_is_made_again(places, monkeypatch, damage):
+    content = as_imdb([1, 2], [3])
+    expect(monkeypatch, IMDB, content)
+    expect(monkeypatch, WORD_INDEX, b"{}")
+    for file, data in ((IMDB, content), (WORD_INDEX, b"{}")):
+        (places / file).write_bytes(data)
+    first, _ = load_reviews("imdb", str(places))
+    (converted,) = (places / "XDG_CACHE_HOME" / "tf-twins" / "imdb").iterdir()
+    if damage == "missing":
+        converted.unlink()
+    elif damage == "truncated":
+        converted.write_bytes(converted.read_bytes()[:-100])
+    else:
+        np.savez(converted, other=np.arange(3))
+    again, _ = load_reviews("imdb", str(places))
+    assert np.array_equal(again.test.arrays["words"], first.test.arrays["words"])
+    assert converted.exists()

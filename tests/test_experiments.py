@@ -5,6 +5,7 @@ trains nothing.
 """
 
 import argparse
+import io
 import json
 import re
 import shlex
@@ -20,6 +21,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from rich.console import Console
 from test_style import defaults
 
 from compare import runner
@@ -32,6 +34,8 @@ STAND_IN = """
 import json, os, pathlib, sys, time, zlib
 import numpy as np
 
+if sys.argv[1:] == ["--help"]:
+    sys.exit(print("  --epochs: Epochs.\\n    (default: '2')"))
 flags = dict(flag[2:].partition("=")[::2] for flag in sys.argv[1:])
 style = pathlib.Path(sys.argv[0]).parent.name
 project = pathlib.Path(sys.argv[0]).parents[1]
@@ -76,11 +80,17 @@ np.savez(
 )
 result.update(
     status="complete", step=epochs * 10, steps_per_second=100.0, train_seconds=1.0,
-    test_accuracy=float(np.mean(logits.argmax(axis=1) == labels)),
+    test_accuracy=float(np.mean(logits.argmax(axis=1) == labels)), test_loss=0.1,
     validation_accuracy=None if held_out == "test" else accuracy,
 )
 before.write_text(json.dumps(result))
 """
+
+
+@pytest.fixture(autouse=True)
+def forget_defaults():
+    """Each test has its own programs, so their defaults are asked for anew."""
+    runner.defaults.cache_clear()
 
 
 @pytest.fixture
@@ -118,6 +128,7 @@ def size(path):
         return picture.size
 
 
+@pytest.mark.proof
 def test_sweep(project, capsys):
     assert main(["sweep", "optimizers", "--quick"]) == 0
     runs = started(project)
@@ -134,7 +145,7 @@ def test_sweep(project, capsys):
     for row, line in zip(found, lines[2:]):
         assert f"| {row['case']} | tf2_style | {row['test_accuracy'][0]:.4f} |" in line
         assert row["minutes"] == 30 / 100 / 60
-    assert "an abacus" in text and "rmsprop_keras starts at 0" in text
+    assert "an abacus" in text and "rmsprop_keras the mean square starts at 0" in text
     width, height = size(folder / "curves.png")
     assert 1000 < width < 2000 and 500 < height < 1500
     assert "adam, seed 0, tf2_style: test accuracy 0." in capsys.readouterr().out
@@ -148,9 +159,9 @@ def test_sweep(project, capsys):
 
 
 def test_best_epoch_and_curves_of_few_epochs(project):
-    assert main(["sweep", "losses", "--quick", "--epochs=1", "--output=one"]) == 0
+    assert main(["sweep", "losses", "--quick", "--epochs=1", "--output_dir=one"]) == 0
     assert [row["best_epoch"] for row in rows("one")] == [1, 1]
-    assert main(["sweep", "losses", "--quick", "--epochs=40", "--output=forty"]) == 0
+    assert main(["sweep", "losses", "--quick", "--epochs=40", "--output_dir=forty"]) == 0
     history = np.genfromtxt(
         "forty/tf2_style/cross-entropy-seed0/history.csv", delimiter=",", names=True
     )
@@ -159,16 +170,54 @@ def test_best_epoch_and_curves_of_few_epochs(project):
     assert row["best_epoch"] == history["test_accuracy"].argmax() + 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "steps", "epochs"),
+    [
+        ({"max_steps": 50}, 50, None),
+        ({"max_steps": 50, "epochs": 1, "batch_size": 100}, 13, 1),
+        ({"epochs": 3, "batch_size": 100, "validation_size": 0}, 42, 3),
+        ({"epochs": 3, "batch_size": 100, "validation_size": 397}, 30, 3),
+        ({}, None, 2),  # the program's own, which has no --batch_size
+    ],
+)
+def test_totals_of_a_progress_bar(project, flags, steps, epochs):
+    case = cases.Case("case", {"dataset": "digits", **flags})
+    assert cases.totals(case) == {"steps": steps, "epochs": epochs}
+
+
+@pytest.mark.parametrize(
+    ("totals", "line", "shown"),
+    [
+        ({"steps": 200}, ("step", 50), " 25% step 50 of 200 "),
+        ({"epochs": 4}, ("epoch", 3), " 75% epoch 3 of 4 "),
+        ({"steps": 1000, "epochs": 4}, ("step", 10), "  1% step 10 of 1,000 "),
+        ({}, ("step", 50), " step 50 "),
+    ],
+)
+def test_progress_bars_move(totals, line, shown):
+    """They show the place, the total, the share and, from the third line on, the time left."""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    with runner.progress(console, "a run", **totals) as follow:
+        follow(line[0], 0)
+        follow(line[0], 1)
+        time.sleep(0.02)
+        follow(*line)
+    last = screen.getvalue().split("a run")[-1]
+    assert shown in last
+    assert bool(re.search(r"0:\d\d:\d\d", last)) == bool(totals)
+
+
 def test_both_styles(project):
     assert main(["sweep", "losses", "--quick", "--style=both"]) == 0
     found = rows("runs/sweep/losses-quick")
     assert [(row["style"], row["note"]) for row in found] == [
         ("tf1_style", ""),
-        ("tf2_style", "same bits"),
+        ("tf2_style", "bit-identical"),
     ] * 2
     order(project, apart={"tf1_style": 0.25})
-    assert main(["sweep", "losses", "--quick", "--style=both", "--output=apart"]) == 1
-    assert rows("apart")[1]["note"] == "logits up to 0.25 from tf1_style"
+    assert main(["sweep", "losses", "--quick", "--style=both", "--output_dir=apart"]) == 1
+    assert rows("apart")[1]["note"] == "logits differ by up to 0.25 from tf1_style"
 
 
 def test_a_run_that_fails_is_a_row_that_says_so(project):
@@ -183,15 +232,15 @@ def test_a_run_that_fails_is_a_row_that_says_so(project):
     assert main(["sweep", "losses", "--quick"]) == 0
     assert [run["loss"] for run in started(project)] == ["mean_squared_error"]
     order(project, ends={"loss": (-9, "")})
-    assert main(["sweep", "losses", "--quick", "--output=none"]) == 1
+    assert main(["sweep", "losses", "--quick", "--output_dir=none"]) == 1
     assert not Path("none/curves.png").exists() and Path("none/table.md").exists()
 
 
 def test_what_a_script_refuses_ends_it_at_once(project):
-    main(["sweep", "losses", "--quick", "--output=a"])
+    main(["sweep", "losses", "--quick", "--output_dir=a"])
     started(project)
     with pytest.raises(UserError, match="mean squared error, seed 0, tf2_style: .* other flags"):
-        main(["sweep", "losses", "--quick", "--output=a", "--epochs=7"])
+        main(["sweep", "losses", "--quick", "--output_dir=a", "--epochs=7"])
     assert len(started(project)) == 1
 
 
@@ -223,7 +272,7 @@ def test_stopped_and_gone_on_with(project, number):
     _, stderr = process.communicate()
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert stderr == "stopped by SIGINT; the same command goes on from there\n"
+        assert stderr == "stopped by SIGINT; run the same command again to resume\n"
     else:
         time.sleep(2)  # so that the run that was left alone has come to its end
     order(project)
@@ -258,8 +307,8 @@ def test_the_scripts_know_the_flags():
     for series in sweep.SWEEPS.values():
         for case in series.all():
             command = ["x", *(f"--{name}={value}" for name, value in case.flags.items())]
-            values = flags.parse(command, "", **known)
-            assert values.epochs == case.flags["epochs"] and values.validation_size == 0
+            parsed = flags.parse(command, "", **known)
+            assert parsed.epochs == case.flags["epochs"] and parsed.validation_size == 0
 
 
 def test_crossval(project):
@@ -328,43 +377,48 @@ def test_what_cannot_be_averaged(project):
         f"{folder} --hidden=5": "got --hidden=5 beside",
         f"{folder} --script=mnist_mlp": "got --script beside",
         folder: "1 to average, expected at least 2",
-        f"{folder} nowhere": "nowhere/result.json: No such file or directory",
+        f"{folder} nowhere": "nowhere/result.json: not the result of a run",
     }.items():
         with pytest.raises(UserError, match=message):
             main(["ensemble", *shlex.split(wrong)])
     assert not Path("runs/ensemble").exists()
 
     order(project, ends={"seed=2": (3, "the loss is nan at step 7")})
-    assert main(["ensemble", "--script=mnist_mlp", "--quick", "--seeds=0,2,3", "--output=a"]) == 1
+    assert (
+        main(["ensemble", "--script=mnist_mlp", "--quick", "--seeds=0,2,3", "--output_dir=a"]) == 1
+    )
     assert rows("a")[1]["note"] == "exit 3: the loss is nan at step 7"
     with pytest.raises(UserError, match="1 to average"):
-        main(["ensemble", "--script=mnist_mlp", "--quick", "--seeds=0,2", "--output=a"])
+        main(["ensemble", "--script=mnist_mlp", "--quick", "--seeds=0,2", "--output_dir=a"])
 
 
 def flags_of(folder):
     return {row["trial"]: row["flags"] for row in rows(folder)}
 
 
+@pytest.mark.proof
 def test_tune_draws_the_same_however_often_it_is_stopped(project):
     pytest.importorskip("optuna")
     command = ["tune", "--dataset=digits", "--epochs=2"]
-    assert main([*command, "--trials=12", "--output=unbroken"]) == 0
+    assert main([*command, "--trials=12", "--output_dir=unbroken"]) == 0
     runs = started(project)
     assert len(runs) == 12 and "validation_size" not in runs[0]
 
-    assert main([*command, "--trials=3", "--output=broken"]) == 0
+    assert main([*command, "--trials=3", "--output_dir=broken"]) == 0
     order(project, ends={"trial-3-": (-9, ""), "trial-10-": (1, "no room")})
     for trial in (3, 3):
-        with pytest.raises(StopRun, match=f"trial {trial}: exit .*; the same command tries it"):
-            main([*command, "--trials=11", "--output=broken"])
+        with pytest.raises(
+            StopRun, match=f"trial {trial}: exit .*; run the same command again to retry"
+        ):
+            main([*command, "--trials=11", "--output_dir=broken"])
     order(project)
-    assert main([*command, "--trials=12", "--output=broken"]) == 0
+    assert main([*command, "--trials=12", "--output_dir=broken"]) == 0
     assert flags_of("broken") == flags_of("unbroken")
     started(project)
-    assert main([*command, "--trials=5", "--output=broken"]) == 0  # they are there already
+    assert main([*command, "--trials=5", "--output_dir=broken"]) == 0  # they are there already
     assert not started(project) and size("broken/trials.png")
     Path("broken/study.db").unlink()
-    assert main([*command, "--trials=12", "--output=broken"]) == 0
+    assert main([*command, "--trials=12", "--output_dir=broken"]) == 0
     assert not started(project) and flags_of("broken") == flags_of("unbroken")
 
     text = Path("broken/table.md").read_text()
@@ -382,7 +436,7 @@ def test_tune_goes_on_after_a_loss_that_is_not_finite(project):
     order(project, ends={"trial-0-": (3, "the loss is nan at step 7")})
     assert main(["tune", "--quick", "--style=both", "--trials=2"]) == 0
     first, last = rows("runs/tune-quick")
-    assert (first["trial"], first["note"]) == (1, "same bits")
+    assert (first["trial"], first["note"]) == (1, "bit-identical")
     assert (last["trial"], last["note"]) == (0, "exit 3: the loss is nan at step 7")
     assert last["validation_accuracy"] is None
     order(project, ends={"tf1_style/trial-2-": (3, "the loss is nan at step 7")})
@@ -391,14 +445,14 @@ def test_tune_goes_on_after_a_loss_that_is_not_finite(project):
 
 def test_tune_refuses_what_does_not_fit(project, monkeypatch):
     pytest.importorskip("optuna")
-    main(["tune", "--quick", "--trials=1", "--output=a b%20?#"])
+    main(["tune", "--quick", "--trials=1", "--output_dir=a b%20?#"])
     assert Path("a b%20?#/study.db").exists()
-    with pytest.raises(UserError, match="has epochs 3, not 4; give it the same"):
-        main(["tune", "--quick", "--epochs=4", "--output=a b%20?#"])
+    with pytest.raises(UserError, match="has epochs 3, not 4; give the same values"):
+        main(["tune", "--quick", "--epochs=4", "--output_dir=a b%20?#"])
     Path("broken").mkdir()
     Path("broken/study.db").write_text("no database" * 100)
-    with pytest.raises(UserError, match="study.db: .*not a database; remove it"):
-        main(["tune", "--quick", "--output=broken"])
+    with pytest.raises(UserError, match="study.db: something else is there, .* a study of Optuna"):
+        main(["tune", "--quick", "--output_dir=broken"])
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match="optuna.*; .venv/bin/pip install optuna installs it"):
         main(["tune"])
@@ -448,7 +502,7 @@ def test_the_scripts_themselves(run, tmp_path):
     command = ["-m", "compare", "sweep", "losses", "--quick", "--style=both"]
     first = run(*command)
     found = rows(tmp_path / "runs/sweep/losses-quick")
-    assert [row["note"] for row in found] == ["", "same bits"] * 2
+    assert [row["note"] for row in found] == ["", "bit-identical"] * 2
     assert all(row["test_accuracy"][0] > 0.8 and row["best_accuracy"] > 0.8 for row in found)
     started = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")}
     assert len(started) == 4 and run(*command).stdout == first.stdout

@@ -1,4 +1,4 @@
-"""SavedModels: the same signature and the same bits from either style, in either style."""
+"""SavedModels: both styles write the same signature; either style loads them, bit-identical."""
 
 import json
 import os
@@ -37,7 +37,7 @@ The given SavedModel SignatureDef contains the following output(s):
 
 @pytest.fixture
 def test_set():
-    return datasets.load("digits").test.batch(slice(None))
+    return tuple(datasets.load("digits").test.batch(slice(None), one_hot=False).values())
 
 
 def command_line(tmp_path, *arguments):
@@ -70,7 +70,7 @@ def in_tf2(path, images):
 @pytest.mark.parametrize(
     "name", ["mnist_softmax", pytest.param("mnist_deep", marks=pytest.mark.proof)]
 )
-def test_same_model_from_either_style_in_either_style(run, tmp_path, test_set, name):
+def test_either_style_loads_either_export(run, tmp_path, test_set, name):
     images, labels = test_set
     predictions = []
     for style in STYLES:
@@ -90,7 +90,7 @@ def test_same_model_from_either_style_in_either_style(run, tmp_path, test_set, n
 
 
 @pytest.mark.proof
-def test_on_the_command_line_and_without_dropout(run, tmp_path, test_set):
+def test_saved_model_cli_shows_and_runs_an_export_without_dropout(run, tmp_path, test_set):
     np.save(tmp_path / "images.npy", test_set[0])
     scores = []
     for style in STYLES:
@@ -121,8 +121,8 @@ def test_on_the_command_line_and_without_dropout(run, tmp_path, test_set):
 
 @pytest.mark.proof
 @pytest.mark.parametrize("style", STYLES)
-def test_complete_run_is_exported_later(run, tmp_path, style):
-    """And an export that is there is replaced; anything else is left alone."""
+def test_a_complete_run_can_be_exported_later(run, tmp_path, style):
+    """A new export replaces an older one. It never replaces another folder."""
     command = [script(style, "mnist_softmax"), DIGITS, "--max_steps=5", "--nolog", "--run_dir=run"]
     run(*command)
     before = (tmp_path / "run" / "result.json").read_text()

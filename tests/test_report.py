@@ -1,20 +1,26 @@
-"""`python -m compare report`, from outside: the page as a file, and in a browser."""
+"""`python -m compare report`: the page as a file, and in a browser."""
 
+import contextlib
+import io
 import json
-import shlex
+import re
 import shutil
-import subprocess
 import sys
 from html.parser import HTMLParser
 
+import forks
 import numpy as np
 import pytest
-from conftest import script
+from conftest import STYLES, script
 from hypothesis import example, given
 from hypothesis import strategies as st
+from PIL import Image, ImageColor
 
-from compare import report
-from compare.report import guide, pairs, reading, sources
+from compare import reading, report
+from compare.report import charts, commands, guide, pairs, sources
+from compare.report.words import some
+from compare.runner import ROOT
+from shared import flags
 from shared.console import UserError
 
 SEEDS = {"tf1": ("tf1_style", 0), "tf2": ("tf2_style", 0), "other": ("tf2_style", 1)}
@@ -22,19 +28,19 @@ SEEDS = {"tf1": ("tf1_style", 0), "tf2": ("tf2_style", 0), "other": ("tf2_style"
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """A folder of three short runs: twins, and one of another seed."""
+    """A folder of three short runs: twins, and one with another seed."""
     root = tmp_path_factory.mktemp("runs")
     for name, (style, seed) in SEEDS.items():
-        command = [sys.executable, script(style, "mnist_deep"), "--dataset=digits"]
+        command = [script(style, "mnist_deep"), "--dataset=digits"]
         command += [f"--run_dir={root / name}", f"--seed={seed}", "--max_steps=3"]
-        command += ["--eval_every=1", "--summary_every=2", f"--trace_file={root / name}/trace.npz"]
-        subprocess.run(command, check=True, capture_output=True)
+        command += ["--eval_every=1", f"--trace_file={root / name}/trace.npz"]
+        forks.run(command)
     return root
 
 
 @pytest.fixture
 def runs(recorded, tmp_path):
-    """A copy of them, for a test to change."""
+    """A copy of the runs, for a test to change."""
     return shutil.copytree(recorded, tmp_path / "runs")
 
 
@@ -54,15 +60,18 @@ class Page(HTMLParser):
         self.text += data
 
     def attributes(self, name):
-        return [held[name] for _, held in self.elements if held.get(name)]
+        return [found[name] for _, found in self.elements if found.get(name)]
 
     def alternatives(self):
-        return [held["alt"] for tag, held in self.elements if tag == "img"]
+        return [found["alt"] for tag, found in self.elements if tag == "img"]
+
+    def loss_text(self):
+        return next(text for text in self.alternatives() if text.startswith("Loss by step"))
 
 
 @pytest.fixture
 def write(runs, tmp_path):
-    """Writes the report of the runs of these names, and returns it as it is parsed."""
+    """Writes the report of the runs with these names; returns the parsed page."""
 
     def write(*names):
         report.write([str(runs / name) for name in names], str(tmp_path / "report.html"))
@@ -72,11 +81,11 @@ def write(runs, tmp_path):
 
 
 def result(run_dir, **changes):
-    """Returns the result of a run, after some changes to it."""
+    """Changes the result of a run; returns it."""
     path = run_dir / "result.json"
-    held = {**json.loads(path.read_text()), **changes}
-    path.write_text(json.dumps(held))
-    return held
+    changed = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps(changed))
+    return changed
 
 
 def test_twins(run, runs, tmp_path):
@@ -84,63 +93,175 @@ def test_twins(run, runs, tmp_path):
     assert process.stdout == "runs/report.html\n" and process.stderr == ""
     path = tmp_path / "runs" / "report.html"
     page = Page(path)
-    assert path.stat().st_size < 1.5e6
+    assert path.stat().st_size < 1e6 and path.read_text().startswith("<!DOCTYPE html>")
     assert "Accuracy ✓ holds" in page.text and "Parity ✓ holds" in page.text
-    assert f"both styles: {result(runs / 'tf1')['test_accuracy']:.4f} " in page.text
-    assert "both styles: no bar is set for 3 steps on digits" in page.text
-    assert "bit-identical: loss and 8 variables over 4 steps (0 to 3)" in page.text
-    assert "not given the same" not in page.text and "stands alone" not in page.text
+    assert f"equal in both styles: {result(runs / 'tf1')['test_accuracy']:.4f} " in page.text
+    assert "both styles: no threshold is set for 3 steps on digits" in page.text
+    assert "bit-identical: loss and 8 tensors at 4 steps (0 to 3)" in page.text
+    assert "different settings" not in page.text and "cannot be compared" not in page.text
     for name in ("tf1", "tf2"):
-        held = result(runs / name)
-        assert held["device"] in page.text and held["versions"]["tensorflow"] in page.text
-        assert shlex.join(["python", *held["command"]]) in page.text
+        changed = result(runs / name)
+        assert changed["device"] in page.text and changed["versions"]["tensorflow"] in page.text
     alternatives = page.alternatives()
     assert all(alternatives)
-    assert sum("labelled" in text for text in alternatives) == 25  # once, as both make the same
-    loss = next(text for text in alternatives if text.startswith("Loss by step"))
-    assert "In both styles training goes from " in loss
-    assert "The difference, validation, is exactly 0 at all 3 steps." in loss
-    for name in ("mnist_deep", *sources.MACHINERY):
-        assert f"tf1_style/{name}.py" in page.text and f"tf2_style/{name}.py" in page.text
+    assert sum("classified as" in text for text in alternatives) == 25  # once for both styles
+    assert "In both styles training goes from " in page.loss_text()
+    assert "The difference in validation is exactly 0 at all 4 steps." in page.loss_text()
+    assert "training, both styles" in page.text
 
 
-def test_a_trace_of_an_earlier_run_is_not_believed(runs, write):
-    """As after --restart with --trace_file elsewhere, or without."""
+def test_every_pair_of_files_is_shown(write):
+    """A link from the guide to any of them leads somewhere."""
+    text = write("tf1", "tf2").text
+    paths = {path.relative_to(ROOT / STYLES[0]) for path in (ROOT / STYLES[0]).rglob("*.py")}
+    shared_paths = [path for path in paths if (ROOT / STYLES[1] / path).exists()]
+    assert len(shared_paths) > 12
+    for path in shared_paths:
+        is_shown = f"tf1_style/{path}" in text and f"tf2_style/{path}" in text
+        assert is_shown or path.stem == "__init__" or path.parts[0] == "run"
+
+
+def test_commands_are_as_a_user_types_them(write, runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = write("tf1", "other").text
+    typed = "--dataset=digits --max_steps=3 --eval_every=1"
+    assert f"python tf1_style/mnist_deep.py {typed} python tf2" in text
+    assert "python tf2_style/mnist_deep.py --dataset=digits --max_steps=3 --seed=1 --eval" in text
+    assert f"python -m compare parity mnist_deep {typed}" in text
+    assert "python -m compare report runs/tf1 runs/other --output=report.html" in text
+    assert str(tmp_path) not in text and str(ROOT) not in text and sys.executable not in text
+
+
+COMMANDS = [
+    ("mnist_deep", 20000, "--dataset=mnist --max_steps=20000 --run_dir=/runs/1", ""),
+    ("mnist_deep", 300, "--run_dir=/runs/1", "--max_steps=300"),  # resumed without it
+    ("mnist_deep", 5, "--max_steps 5 --nolog --data_dir /data", "--max_steps=5 --nolog"),
+    ("mnist_deep", 5, "--max_steps=5 --trace_file=t --trace_every=2", "--max_steps=5"),
+    ("mnist_convnet", 440, "--keep_prob=0.5", "--keep_prob=0.5"),
+    ("mnist_mlp", 70, "--epochs=7 --hidden=3,2 --nocsv_log", "--hidden=3,2 --epochs=7 --nocsv_log"),
+    ("mnist_deep", 9, "--max_steps=9 --restore=/a/b", "--max_steps=9 --restore=path/to/b"),
+    ("mnist_deep", 9, "--gone=1 --run_dir=/runs/1 --help", "--gone=1"),
+    ("gone", 9, "--max_steps=9", "--max_steps=9"),
+]
+
+
+@pytest.mark.parametrize(("name", "step", "typed", "expected"), COMMANDS)
+def test_command_of_a_run(name, step, typed, expected):
+    """Without defaults, without folders; with the steps that a resumed run took from before."""
+    argv = [f"/home/me/tf1_style/{name}.py", *typed.split()]
+    result = {"style": "tf1_style", "script": name, "step": step, "command": argv}
+    assert commands.of_run(result) == f"python tf1_style/{name}.py {expected}".strip()
+    assert commands.of_parity(result) == f"python -m compare parity {name} {expected}".strip()
+
+
+CADENCES = [
+    (["--max_steps=200"], 20),
+    (["--max_steps=7"], 1),
+    (["--max_steps=999"], 99),
+    (["--max_steps=1000"], 1000),
+    (["--max_steps=20000"], 1000),
+    (["--epochs=1"], 55),
+    (["--max_steps=200", "--summary_every=150"], 150),
+    (["--max_steps=200", "--summary_every=0"], 0),
+]
+
+
+@pytest.mark.parametrize(("arguments", "every"), CADENCES)
+def test_short_runs_are_measured_ten_times(arguments, every):
+    defaults = {"max_steps": 1, "batch_size": 100, "optimizer": "sgd", "learning_rate": 0.1}
+    parsed = flags.parse(["program", *arguments], "", **defaults)
+    flags.count_steps(parsed, 55000)
+    assert parsed.summary_every == every
+
+
+def test_a_default_of_the_program_is_never_raised():
+    defaults = {"max_steps": 1, "batch_size": 100, "optimizer": "sgd", "learning_rate": 0.1}
+    parsed = flags.parse(["program", "--max_steps=900"], "", **defaults, summary_every=50)
+    flags.count_steps(parsed, 55000)
+    assert parsed.summary_every == 50
+
+
+def test_a_trace_of_an_earlier_run_is_not_used(runs, write):
+    """After --restart without --trace_file, or with another."""
     for trace_file in ("../trace.npz", ""):
         result(runs / "tf2", trace_file=trace_file)
-        assert "Parity – cannot be told not recorded" in write("tf1", "tf2").text
+        assert "Parity – unknown not recorded" in write("tf1", "tf2").text
 
 
-def test_what_is_no_event_file_is_passed_over(runs, write):
+def test_other_files_with_the_name_of_an_event_file_are_ignored(runs, write):
     (runs / "tf1" / "events.out.tfevents.1").mkdir()
     (runs / "tf1" / "events.out.tfevents.2").symlink_to("nowhere")
-    assert "is exactly 0 at all 3 steps." in " ".join(write("tf1", "tf2").alternatives())
+    assert "is exactly 0 at all 4 steps." in write("tf1", "tf2").loss_text()
+
+
+def confusion(labels, predictions):
+    logits = np.eye(10, dtype=np.float32)[predictions]
+    arrays = {"labels": np.array(labels, np.uint8), "logits": logits}
+    return pairs._confusion(reading.CompleteRun("", {}, arrays, {}))
 
 
 def test_confusion():
-    """Rows are labels: a 3 that is taken for a 5 is not a 5 that is taken for a 3."""
-    logits = np.eye(10, dtype=np.float32)[[3, 5, 5, 7]]
-    arrays = {"labels": np.array([3, 3, 3, 7], np.uint8), "logits": logits}
-    confusion = pairs._confusion(reading.Run("", {}, arrays, {}))
-    assert confusion.counts[3][5] == 2 and confusion.counts[5][3] == 0 and confusion.largest == 2
-    assert confusion.text.startswith("2 of 4 test images")
-    assert "most often 3 for 5, 2 times" in confusion.text
+    """Rows are labels: a 3 classified as 5 is not a 5 classified as 3."""
+    found = confusion([3, 3, 3, 7], [3, 5, 5, 7])
+    assert found.counts[3][5] == 2 and found.counts[5][3] == 0 and found.largest == 2
+    assert found.text == "2 of 4 test images are classified wrongly, most often 3 as 5, 2 times"
+    assert found.by_count == [(2, ["3 → 5"])]
+    assert found.by_class[3] == (3, 3, 1, 1 / 3) and found.lowest == 1 / 3
+
+
+def test_confusions_that_tie_are_named():
+    found = confusion([1, 1, 2, 2, 3], [7, 7, 0, 0, 4])
+    assert found.text.endswith("most often 1 as 7 and 2 as 0, 2 times each")
+    assert found.by_count == [(2, ["1 → 7", "2 → 0"]), (1, ["3 → 4"])]
+    found = confusion([1, 2, 3, 4, 5], [0, 0, 0, 0, 0])
+    assert found.text.endswith("most often 1 as 0, 2 as 0, 3 as 0 and 2 others, once each")
+    assert confusion([1], [1]).text == "0 of 1 test images are classified wrongly"
+    assert confusion([1], [1]).largest == 0 and confusion([1], [1]).lowest == 1
+
+
+def test_lists_in_sentences():
+    assert some(["a"], "others") == "a"
+    assert some(["a", "b"], "others") == "a and b"
+    assert some(["a", "b", "c"], "others") == "a, b and c"
+    assert some(["a", "b", "c", "d"], "others") == "a, b, c and d"
+    assert some(["a", "b", "c", "d", "e"], "others") == "a, b, c and 2 others"
+
+
+def scalar_runs(first, second):
+    """Returns two runs that logged these training accuracies, by step."""
+    for style, points in zip(STYLES, (first, second)):
+        scalars = {"accuracy/training": points, "steps_per_second": {100: 5.0}}
+        yield reading.CompleteRun("", {"style": style}, {}, scalars)
+
+
+def test_differences_that_tie_are_named():
+    runs = list(scalar_runs({0: 0.5, 1: 0.5, 2: 0.5}, {0: 0.5, 1: 0.25, 2: 0.75}))
+    (chart,) = charts.learning_curves(runs)
+    assert "The largest difference in training is 0.25, at steps 1 and 2." in chart.text
+    assert chart.columns[1:] == [f"training, {s}" for s in ("tf1_style", "tf2_style", "difference")]
+    runs = list(scalar_runs({0: 0.5, 1: 0.5}, {0: 0.5, 1: 0.25}))
+    (chart,) = charts.learning_curves(runs)
+    assert "in training is at step 1: tf2_style is 0.25 below tf1_style." in chart.text
+
+
+def test_a_curve_needs_two_points():
+    assert charts.speed(list(scalar_runs({0: 0.5}, {0: 0.5}))) is None
 
 
 def test_another_seed(write):
     page = write("tf1", "other")
-    assert "The two were not given the same, so they need not agree: seed 0 and 1." in page.text
-    assert "Parity ✗ does not hold" in page.text and "they part at step 0" in page.text
-    assert "start at other values: another seed" in page.text
-    loss = next(text for text in page.alternatives() if text.startswith("Loss by step"))
-    assert "The difference, training, is largest at step" in loss and "exactly 0" not in loss
-    assert sum("labelled" in text for text in page.alternatives()) == 50
+    assert "have different settings, so their numbers may differ: seed 0 and 1." in page.text
+    assert "Parity ✗ does not hold" in page.text and "first difference at step 0" in page.text
+    assert "start with other values: another seed" in page.text
+    assert "The largest difference in training is at step" in page.loss_text()
+    assert "exactly 0" not in page.loss_text()
+    assert sum("classified as" in text for text in page.alternatives()) == 50
 
 
 def test_runs_are_paired_in_their_order(write):
     page = write("other", "tf1", "tf2")
     assert "seed 0 and 1" in page.text
-    assert page.text.count("Of tf1_style no run of mnist_deep was given") == 1
+    assert page.text.count("There is no run of mnist_deep in tf1_style") == 1
 
 
 def test_a_run_without_its_twin(write, runs):
@@ -148,16 +269,16 @@ def test_a_run_without_its_twin(write, runs):
         path.unlink()
     result(runs / "tf2", log_dir=None, steps_per_second=None, restored="elsewhere")
     page = write("tf2")
-    assert "Of tf1_style no run of mnist_deep was given: this one stands alone" in page.text
-    assert "Parity – cannot be told" in page.text
-    assert "The runs left no summaries to draw" in page.text
+    assert "There is no run of mnist_deep in tf1_style, so this run cannot be compared" in page.text
+    assert "Parity – unknown" in page.text
+    assert "The runs wrote no summaries to draw" in page.text
 
 
-def test_a_moved_run_is_not_taken_for_what_has_its_old_place(write, runs):
+def test_a_moved_run_is_read_from_its_new_folder(write, runs):
     shutil.copytree(runs / "tf1", runs / "moved")
     shutil.rmtree(runs / "tf1")
     (runs / "other").rename(runs / "tf1")
-    assert "exactly 0 at all 3 steps" in " ".join(write("moved", "tf2").alternatives())
+    assert "exactly 0 at all 4 steps" in write("moved", "tf2").loss_text()
 
 
 def test_accuracies_that_differ(write, runs):
@@ -165,20 +286,20 @@ def test_accuracies_that_differ(write, runs):
     result(runs / "tf2", step=400, test_accuracy=0.88)
     page = write("tf1", "tf2")
     assert "Accuracy ✗ does not hold tf1_style: 0.9000 tf2_style: 0.8800" in page.text
-    assert "they differ by -0.0200 tf1_style: within the bar, 0.89 to 0.951" in page.text
-    assert "tf2_style: 0.0100 below the bar, 0.89 to 0.951" in page.text
+    assert "they differ by -0.0200 tf1_style: meets the threshold, 0.89 to 0.951" in page.text
+    assert "tf2_style: 0.0100 below the " in page.text
     result(runs / "tf2", test_accuracy=0.9)
     page = write("tf1", "tf2")
-    assert "Accuracy ✓ holds both styles: 0.9000 both styles: within the bar" in page.text
-    assert "Accuracy ✓ holds tf1_style: 0.9000 tf1_style: within the bar" in write("tf1").text
+    assert "Accuracy ✓ holds equal in both styles: 0.9000 both styles: meets the th" in page.text
+    assert "Accuracy ✓ holds tf1_style: 0.9000 tf1_style: meets the thresh" in write("tf1").text
 
 
 def test_traces_that_are_missing_or_damaged(write, runs):
     (runs / "tf1" / "trace.npz").write_bytes(b"PK")
-    assert "Parity – cannot be told" in write("tf1", "tf2").text
+    assert "Parity – unknown" in write("tf1", "tf2").text
     (runs / "tf1" / "trace.npz").unlink()
     page = write("tf1", "tf2")
-    assert "Parity – cannot be told not recorded" in page.text
+    assert "Parity – unknown not recorded" in page.text
     assert "python -m compare parity mnist_deep --dataset=digits" in page.text
 
 
@@ -188,7 +309,7 @@ def test_no_mistake_at_all(write, runs):
     arrays["logits"] = np.eye(10, dtype=np.float32)[arrays["labels"]]
     arrays["mistakes"], arrays["images"] = arrays["mistakes"][:0], arrays["images"][:0]
     np.savez(runs / "tf1" / "evaluation.npz", **arrays)
-    assert "0 of 400 test images are taken for another class" in write("tf1").text
+    assert "0 of 400 test images are classified wrongly" in write("tf1").text
 
 
 def test_nothing_leaves_the_file(write):
@@ -226,7 +347,7 @@ See [the docs](https://example.com), ![a picture](x.png) and
 x = tf.placeholder(tf.float32)  # a < b
 ```
 
-### About what is the same
+### About equal lines
 
 [tf1_style/mnist_deep.py, line 2](../tf1_style/mnist_deep.py#L2)
 """
@@ -234,11 +355,11 @@ x = tf.placeholder(tf.float32)  # a < b
 
 def test_links_to_the_guide(write, tmp_path, monkeypatch):
     monkeypatch.setattr(guide, "PATH", tmp_path / "migration.md")
-    assert "migration guide" not in write("tf1", "tf2").text
+    assert "Migration guide" not in write("tf1", "tf2").text
     guide.PATH.write_text(GUIDE)
     page = write("tf1", "tf2")
     assert "Guide: Placeholders become arguments" in page.text
-    assert "About what is the same" not in page.text
+    assert "About equal lines" not in page.text
     assert "See the docs, a picture and" in page.text and "# a < b" in page.text
     links = page.attributes("href")
     assert links.count("#guide-1") == 1 and links.count("#tf1_style-mnist_deep-1") == 1
@@ -251,7 +372,7 @@ LINES = st.lists(st.sampled_from(["", ")", "a", "b", "a b", "a b c", "x = f(a, b
 @given(LINES, LINES)
 @example(["", "a b"], ["a c b", ""])
 def test_alignment(left, right):
-    """Both files are there whole, in their order; equal lines are said to be, and no others."""
+    """Every line of both files is there once, in order, with the right sign."""
     rows = list(sources.align(left, right))
     assert [left[i] for _, i, _ in rows if i is not None] == left
     assert [right[j] for _, _, j in rows if j is not None] == right
@@ -326,14 +447,14 @@ def another_folder(folder):
 
 MISTAKES = [
     (unfinished, "the run is stopped at step 3, expected a complete one"),
-    (no_result, "result.json: No such file or directory; expected the folder of a run"),
+    (no_result, r"result.json: not the result of a run \(No such file or directory\); name the"),
     (broken_result, "result.json: not the result of a run"),
-    (old_result, "result.json: script, style, step, threads, flags, device"),
+    (old_result, r"not the result of a run \(it lacks script, style, step, threads, flags\)"),
     (no_evaluation, "evaluation.npz is missing; run it again"),
     (broken_evaluation, "evaluation.npz: not what a run writes"),
     (other_array, "evaluation.npz: not what a run writes"),
     (other_labels, "evaluation.npz: not what a run writes"),
-    (another_folder, "result.json: No such file or directory"),
+    (another_folder, r"result.json: not the result of a run \(No such file or directory\)"),
 ]
 
 
@@ -350,9 +471,9 @@ def test_what_is_no_complete_run(runs, tmp_path, mistake, message):
     ("arguments", "message"),
     [
         ([], "the following arguments are required: RUN"),
-        (["nowhere"], "nowhere/result.json: No such file"),
-        (["runs/tf1", "--output=runs/tf1/result.json/x"], "could not write"),
-        (["runs/tf1", "--output=runs"], "could not write runs: "),
+        (["nowhere"], "nowhere/result.json: not the result of a run (No such file"),
+        (["runs/tf1", "--output=runs/tf1/result.json/x"], "result.json is not a folder"),
+        (["runs/tf1", "--output=runs"], "--output=runs: a folder, expected the path of a file"),
     ],
 )
 def test_errors_are_one_line(run, runs, arguments, message):
@@ -380,21 +501,55 @@ def test_it_reads_without_tensorflow(run, runs):
 
 # In a browser.
 
-WIDTHS = {"desktop": 1280, "phone": 390}
-# All of these would reach for the network, or trouble a reader.
+WINDOWS = [
+    pytest.param(width, scheme, id=f"{device}-{scheme}")
+    for width, device in ((1280, "desktop"), (390, "phone"))
+    for scheme in ("light", "dark")
+]
+# Each line of the body has one fault of its own.
 BROKEN = """<!DOCTYPE html><title>broken</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<style>:root { color-scheme: light dark; } body { background: Canvas; }</style>
 <script>console.error("this is wrong")</script>
 <img src="http://127.0.0.1:9/picture.png">
 <div class="scroll" tabindex="-1" style="overflow-x: auto"><div style="width: 3000px">a</div></div>
+<div style="overflow: hidden"><div style="width: 3000px">cut</div></div>
+<p style="color: #888; background: #777">faint</p>
 <div style="width: 2000px">b</div>
 """
 
 
-def faults(browser, path, width):
-    """Opens a page in a window of that width; returns what is wrong with it."""
+@pytest.fixture(scope="module")
+def page(recorded, tmp_path_factory):
+    """The report of all runs: twins, and one without its twin."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    report.write([str(recorded / name) for name in ("tf1", "tf2", "other")], str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def page_of_twins(recorded, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    report.write([str(recorded / name) for name in ("tf1", "tf2")], str(path))
+    return path
+
+
+@contextlib.contextmanager
+def window(browser, width, scheme):
+    """Gives the browser a window of some width, with a light or dark colour scheme."""
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    feature = {"name": "prefers-color-scheme", "value": scheme}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def faults(browser, path, width):
+    """Opens a page in a window of that width; returns its faults."""
     for kind in ("browser", "performance"):
         browser.get_log(kind)  # of a page before
     browser.get(path.as_uri())
@@ -405,12 +560,12 @@ def faults(browser, path, width):
             url = message["params"]["request"]["url"]
             if url != path.as_uri() and not url.startswith("data:"):
                 found.append(f"request: {url}")
-    # Not to innerWidth: what is too wide for a phone makes that wider.
+    found += unreached(browser)
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    # Not compared with innerWidth: a page too wide for a phone makes that wider.
     if browser.execute_script("return document.scrollingElement.scrollWidth") > width:
         found.append("the page scrolls sideways")
-    found += browser.execute_script(WITHOUT_TEXT) + unreached(browser)
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    return found
+    return found + [fault for check in CHECKS for fault in browser.execute_script(check)]
 
 
 WITHOUT_TEXT = """
@@ -418,8 +573,43 @@ return [...document.querySelectorAll("img, svg")]
   .filter(image => !(image.alt || image.getAttribute("aria-label")))
   .map(image => "no text: " + image.outerHTML.slice(0, 60))
 """
+# Content wider than its box is cut off, or has a scroll bar that takes up room.
+CUT_OFF = """
+return [...document.querySelectorAll("body *")].flatMap(element => {
+  const style = getComputedStyle(element);
+  if (element.scrollWidth <= element.clientWidth + 1 || element.clientWidth < 2) return [];
+  const border = parseFloat(style.borderTopWidth) + parseFloat(style.borderBottomWidth);
+  const bar = element.offsetHeight - element.clientHeight - border;
+  const name = element.outerHTML.slice(0, 60);
+  if (style.overflowX === "hidden" || style.overflowX === "clip") return ["cut off: " + name];
+  return style.overflowX === "visible" || bar >= 4 ? [] : ["no scroll bar: " + name];
+})
+"""
+# The contrast of WCAG 2, for each element that holds text.
+FAINT = """
+const parse = color => color.match(/[\\d.]+/g).map(Number);
+const luminance = ([r, g, b]) => [r, g, b].map(c => c / 255)
+  .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const background = element => {
+  for (let e = element; e; e = e.parentElement) {
+    const color = parse(getComputedStyle(e).backgroundColor);
+    if (color.length < 4 || color[3] > 0) return color;
+  }
+  throw new Error("the page has no background");
+};
+return [...document.querySelectorAll("body *")].filter(element => element.checkVisibility()
+    && [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+  .flatMap(element => {
+    const pair = [parse(getComputedStyle(element).color), background(element)].map(luminance);
+    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    return contrast < 4.5 ? [`faint (${contrast}): ${element.outerHTML.slice(0, 80)}`] : [];
+  })
+"""
+CHECKS = (WITHOUT_TEXT, CUT_OFF, FAINT)
+# A region that holds links scrolls as Tab moves through them.
 REACHABLE = """
-return [...document.querySelectorAll(".scroll, summary, a")]
+return [...document.querySelectorAll(".scroll:not(:has(a)), summary, a")]
   .filter(element => element.checkVisibility()).length
 """
 NOTE_FOCUS = """
@@ -429,7 +619,7 @@ document.addEventListener("focusin", event => reached.add(event.target));
 
 
 def unreached(browser):
-    """Returns what the Tab key does not come to, of what is to be opened, followed or scrolled."""
+    """Returns the links, folds and scrolling regions that the Tab key does not reach."""
     from selenium.webdriver import ActionChains, Keys
 
     browser.execute_script(NOTE_FOCUS)
@@ -440,26 +630,89 @@ def unreached(browser):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS.keys())
-def test_the_page_in_a_browser(browser, write, tmp_path, width, monkeypatch):
-    monkeypatch.setattr(guide, "PATH", tmp_path / "migration.md")
-    guide.PATH.write_text(GUIDE)
-    write("tf1", "tf2", "other")
-    assert faults(browser, tmp_path / "report.html", width) == []
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_the_page_in_a_browser(browser, page, width, scheme):
+    with window(browser, width, scheme):
+        assert faults(browser, page, width) == []
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS.keys())
-def test_a_broken_page_is_seen(browser, tmp_path, width):
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_a_broken_page_is_seen(browser, tmp_path, width, scheme):
     (tmp_path / "broken.html").write_text(BROKEN)
-    found = "\n".join(faults(browser, tmp_path / "broken.html", width))
+    with window(browser, width, scheme):
+        found = "\n".join(faults(browser, tmp_path / "broken.html", width))
     assert "this is wrong" in found and "request: http://127.0.0.1:9/picture.png" in found
     assert "sideways" in found and "no text: <img" in found and "1 of 1 are out" in found
+    assert 'cut off: <div style="overflow: hidden' in found
+    assert re.search(r"faint \(1\.\d+\): <p", found)
+    assert ("no scroll bar: <div" in found) == (width < 500)  # a phone hides its own
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_charts_in_the_colours_of_the_page(browser, page_of_twins, width, scheme):
+    """Both lines are visible although the twins' curves coincide."""
+    with window(browser, width, scheme):
+        browser.get(page_of_twins.as_uri())
+        drawn = browser.find_elements("css selector", ".charts img")
+        pictures = [Image.open(io.BytesIO(chart.screenshot_as_png)) for chart in drawn]
+    assert len(pictures) == 2
+    for picture in pictures:
+        counts = {
+            name: share(picture, colors[scheme == "dark"])
+            for name, colors in charts._COLORS.items()
+        }
+        assert counts["page"] > 0.5
+        assert all(counts[f"{line}-{n}"] > 1e-4 for line in ("wide", "narrow") for n in (1, 2))
+
+
+def share(picture, color):
+    """Returns the share of pixels that have a colour, or nearly so."""
+    distance = np.asarray(picture.convert("RGB"), int) - np.array(ImageColor.getrgb(color))
+    return (abs(distance).max(axis=2) <= 12).mean()
+
+
+UNDER_NAVIGATION = """
+const bar = document.querySelector("nav").getBoundingClientRect();
+const target = document.querySelector(arguments[0]).getBoundingClientRect();
+return [bar.top, target.top - bar.bottom, target.top - innerHeight]
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_navigation_stays_in_view(browser, page_of_twins, width):
+    """Each of its links leads to a heading below it."""
+    url = page_of_twins.as_uri()
+    with window(browser, width, "light"):
+        browser.get(url)
+        links = browser.execute_script(
+            "return [...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))"
+        )
+        assert len(links) > 8
+        for link in links:
+            browser.get(url + link)
+            top, below, beyond = browser.execute_script(UNDER_NAVIGATION, link)
+            assert top == 0 or link == links[0]
+            assert below >= 0 > beyond, link
+
+
+@pytest.mark.browser
+def test_the_guide_is_folded_and_opens_by_a_link(browser, write, tmp_path, monkeypatch):
+    monkeypatch.setattr(guide, "PATH", tmp_path / "migration.md")
+    guide.PATH.write_text(GUIDE)
+    write("tf1", "tf2")
+    browser.get((tmp_path / "report.html").as_uri())
+    seen = "return document.querySelector('#guide-1').checkVisibility()"
+    assert browser.execute_script(seen) is False
+    browser.execute_script("document.querySelector('.guide a').click()")
+    assert browser.execute_script(seen) is True
 
 
 @pytest.mark.browser
 def test_the_policy_forbids_requests(browser, write, tmp_path):
-    """Were there an image on the network in the page, the browser would not fetch it."""
+    """The browser does not fetch an image from the network if the page has one."""
     write("tf1")
     path = tmp_path / "report.html"
     path.write_text(path.read_text().replace("</main>", '<img alt="a" src="http://127.0.0.1:9/a">'))
@@ -467,10 +720,12 @@ def test_the_policy_forbids_requests(browser, write, tmp_path):
 
 
 @pytest.mark.browser
-def test_print_shows_what_is_folded_up(browser, write, tmp_path):
-    write("tf1", "tf2")
-    browser.get((tmp_path / "report.html").as_uri())
-    seen = "return [...document.querySelectorAll('details table')].map(e => e.checkVisibility())"
+def test_print_shows_folded_content(browser, page_of_twins):
+    browser.get(page_of_twins.as_uri())
+    seen = (
+        "return [...document.querySelectorAll('details:not([open]) > :not(summary)')]"
+        ".map(e => e.checkVisibility())"
+    )
     assert set(browser.execute_script(seen)) == {False}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert set(browser.execute_script(seen)) == {True}

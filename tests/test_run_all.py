@@ -1,9 +1,11 @@
 """run_all.sh sets up once, hands its arguments on, and works from anywhere."""
 
 import os
+import pty
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ def project(tmp_path, no_gpu):
     (folder / "compare").mkdir(parents=True)
     shutil.copy(ROOT / "run_all.sh", folder)
     (folder / "tests").mkdir()
-    for name in ("requirements.txt", "tests/requirements-tf115.txt"):
+    for name in ("requirements.txt", "requirements-legacy.txt", "tests/requirements-tf115.txt"):
         (folder / name).write_text("")
     (folder / "compare" / "__main__.py").write_text(
         "import os, sys\nprint(sys.argv[1:], sys.prefix, os.getcwd())\n"
@@ -63,6 +65,7 @@ def test_sets_up_once_from_anywhere(project, tmp_path):
     assert again.stdout == f"['accuracy'] {project / '.venv'} {project}\n" and again.stderr == ""
 
 
+@pytest.mark.proof
 def test_what_was_cut_short_is_done_again(project):
     (project / ".venv").mkdir()
     (project / ".venv" / "half").write_text("")
@@ -73,6 +76,7 @@ def test_what_was_cut_short_is_done_again(project):
     assert "installing" in run_all("./run_all.sh", project).stderr
 
 
+@pytest.mark.proof
 def test_cuda_comes_with_the_driver(project, tmp_path):
     stub(tmp_path / "stubs" / "nvidia-smi", "exit 0")
     process = run_all("./run_all.sh", project, PIP_NO_INDEX="1", PIP_FIND_LINKS="")
@@ -93,6 +97,41 @@ def test_failed_installation(project):
     )
 
 
+def wheel(folder):
+    """Writes the smallest package that pip installs."""
+    with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as file:
+        file.writestr("tiny.py", "")
+        metadata = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+        file.writestr("tiny-1.0.dist-info/METADATA", metadata)
+        wheel = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        file.writestr("tiny-1.0.dist-info/WHEEL", wheel)
+        file.writestr("tiny-1.0.dist-info/RECORD", "")
+
+
+@pytest.mark.parametrize("is_terminal", [True, pytest.param(False, marks=pytest.mark.proof)])
+def test_progress_of_pip(project, tmp_path, is_terminal):
+    """A terminal shows what pip does; a log has one line."""
+    wheel(tmp_path)
+    (project / "requirements.txt").write_text("tiny==1.0\n")
+    reader, writer = pty.openpty() if is_terminal else os.pipe()
+    process = subprocess.run(
+        ["./run_all.sh"],
+        cwd=project,
+        env=dict(os.environ, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        check=True,
+    )
+    os.set_blocking(reader, False)
+    shown = os.read(reader, 100_000).decode()
+    os.close(reader)
+    os.close(writer)
+    assert process.stdout.startswith(b"['accuracy']")
+    assert ("Successfully installed tiny-1.0" in shown) == is_terminal
+    assert is_terminal or shown.count("\n") == 1
+
+
+@pytest.mark.proof
 def test_legacy(project, tmp_path):
     """With a Python 3.7 that is named; one that is not 3.7 is passed over; and without any."""
     (project / "pytest.py").write_text("import sys\nprint(sys.argv[1:])\n")
@@ -125,3 +164,14 @@ def test_no_python(project, tmp_path):
     process = run_all("./run_all.sh", project, PATH=str(tmp_path / "bin"))
     assert process.returncode == 2
     assert process.stderr.startswith("no Python 3.10 to 3.13") and process.stderr.count("\n") == 1
+
+
+def test_old_programs(project, tmp_path):
+    """The libraries for old programs are added once; the program runs where it is called."""
+    (project / "tf1_style" / "run").mkdir(parents=True)
+    shutil.copy(project / "compare" / "__main__.py", project / "tf1_style" / "run")
+    first = run_all(project / "run_all.sh", tmp_path, "old", "old.py", "--steps=3")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == f"['old.py', '--steps=3'] {project / '.venv'} {tmp_path}\n"
+    assert "adding the libraries for old programs" in first.stderr
+    assert run_all(project / "run_all.sh", tmp_path, "old", "old.py").stderr == ""

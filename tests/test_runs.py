@@ -39,15 +39,15 @@ def complete(tmp_path):
     run.release()
     run.save(step=20)
     write_checkpoint(tmp_path / "run", 20)
-    run.finish(20, 1.0, test=(0.5, 0.9), validation=None)
+    run.finish(20, 1.0, test={"loss": 0.5, "accuracy": 0.9}, validation=None)
     return tmp_path / "run"
 
 
 def test_complete_run_is_known(complete):
     again = open_run(f"--run_dir={complete}")
-    assert again.is_complete and again.result["test_accuracy"] == 0.9
-    assert not open_run(f"--run_dir={complete}", "--max_steps=30").is_complete
-    assert not open_run(f"--run_dir={complete}", "--restart").is_complete
+    assert again.start.kind == "complete" and again.result["test_accuracy"] == 0.9
+    assert open_run(f"--run_dir={complete}", "--max_steps=30").start.kind == "resumed"
+    assert open_run(f"--run_dir={complete}", "--restart").start.kind == "new"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_complete_run_is_known(complete):
         ("--learning_rate=0.1", "--learning_rate 0.5, not 0.1"),
         ("--optimizer=adam", "--optimizer sgd, not adam"),
         ("--batch_order=file", "--batch_order shuffled, not file"),
-        ("--max_steps=19", "step 20, past --max_steps=19"),
+        ("--max_steps=19", "step 20, past step 19, where"),
     ],
 )
 def test_other_numbers_are_refused(complete, argument, message):
@@ -69,9 +69,62 @@ def test_other_numbers_are_refused(complete, argument, message):
     open_run(f"--run_dir={complete}", argument, "--restart")
 
 
-def test_other_scripts_are_refused(complete):
-    with pytest.raises(UserError, match="script mnist_softmax, not x"):
-        open_run(f"--run_dir={complete}", script="x")
+@pytest.mark.parametrize("more", [[], ["--batch_size=9", "--optimizer=adam"], ["--epochs=1"]])
+def test_other_scripts_are_refused(complete, more):
+    """The message names the script that the folder belongs to, and no flags."""
+    with pytest.raises(UserError) as caught:
+        open_run(f"--run_dir={complete}", *more, script="mnist_mlp")
+    assert str(caught.value) == (
+        f"the run in {complete} is one of mnist_softmax, not of mnist_mlp; name another --run_dir, "
+        "or begin a new run with --restart"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--max_steps=45"],
+        ["--max_steps", "45"],
+        ["-max_steps=45"],
+        ["--run_dir", "run", "--nolog", "--seed", "1", "--max_steps", "45"],
+        ["--max_steps=3", "--max_steps=45"],
+        ["--flagfile=FLAGS"],
+    ],
+)
+def test_a_run_takes_its_own_number_of_steps(complete, tmp_path, monkeypatch, command):
+    """However it was written; the program's default is 20. A second resumption knows it too."""
+    (tmp_path / "flags").write_text("--dataset=digits\n--max_steps=45\n")
+    command = [part.replace("FLAGS", str(tmp_path / "flags")) for part in command]
+    left = json.loads((complete / "result.json").read_text())
+    left.update(status="stopped", command=["mnist_softmax.py", *command])
+    (complete / "result.json").write_text(json.dumps(left))
+    for _ in range(2):
+        monkeypatch.setattr("sys.argv", ["mnist_softmax.py"])
+        flags = parse(f"--run_dir={complete}")
+        run = runs.Run("mnist_softmax", "tf1_style", flags, datasets.load("digits"))
+        run.begin(20, "a machine")
+        run.release()
+        assert flags.max_steps == 45
+    for argument, steps in (("--max_steps=50", 50), ("--epochs=1", 130), ("--restart", 20)):
+        flags = parse(f"--run_dir={complete}", argument)
+        runs.Run("mnist_softmax", "tf1_style", flags, datasets.load("digits")).release()
+        assert flags.max_steps == steps
+
+
+def test_a_run_takes_its_own_number_of_epochs(complete):
+    left = json.loads((complete / "result.json").read_text())
+    left.update(status="stopped", command=["mnist_softmax.py", "--epochs=2"])
+    (complete / "result.json").write_text(json.dumps(left))
+    flags = parse(f"--run_dir={complete}")
+    runs.Run("mnist_softmax", "tf1_style", flags, datasets.load("digits")).release()
+    assert flags.max_steps == 260
+
+
+def test_a_run_from_before_commands_were_recorded_is_resumed(complete):
+    left = json.loads((complete / "result.json").read_text())
+    del left["command"]
+    (complete / "result.json").write_text(json.dumps(left))
+    assert open_run(f"--run_dir={complete}").start.kind == "complete"
 
 
 def test_changed_data_is_another_number(complete):
@@ -97,7 +150,7 @@ def test_file_that_is_not_a_result(complete, old, new):
     content = path.read_text()
     assert old in content
     path.write_text(content.replace(old, new))
-    with pytest.raises(UserError, match="not the result of a run; --restart"):
+    with pytest.raises(UserError, match=r"not the result of a run \(.*\); remove it"):
         open_run(f"--run_dir={complete}")
 
 
@@ -133,7 +186,7 @@ def test_checkpoint_newer_than_the_result(complete):
     """As a kill between the two leaves them."""
     write_checkpoint(complete, 25, "tf2")
     run = open_run(f"--run_dir={complete}", "--max_steps=30")
-    assert run.checkpoint == f"{complete}/checkpoints/tf2/model.ckpt-25"
+    assert run.start.checkpoint == f"{complete}/checkpoints/tf2/model.ckpt-25"
     run.begin(25, "a machine")
     assert json.loads((complete / "result.json").read_text())["step"] == 25
 
@@ -141,14 +194,14 @@ def test_checkpoint_newer_than_the_result(complete):
 def test_restored_run_that_died_before_its_first_checkpoint(complete, tmp_path):
     for _ in range(2):
         run = open_run(f"--run_dir={tmp_path / 'new'}", f"--restore={complete}", "--max_steps=30")
-        assert run.is_restored and run.checkpoint.endswith("model.ckpt-20")
+        assert run.start.kind == "restored" and run.start.checkpoint.endswith("model.ckpt-20")
         run.begin(20, "a machine")
         run.release()
 
 
 @pytest.mark.parametrize("place", ["", "..", "checkpoints", "checkpoints/tf1", "projector", "."])
 def test_export_does_not_replace_the_run(complete, place):
-    with pytest.raises(UserError, match="there lies the run itself; name a folder of its own"):
+    with pytest.raises(UserError, match="the run itself is there; name another folder"):
         open_run(f"--run_dir={complete}", f"--export_dir={complete / place}")
     open_run(f"--run_dir={complete}", f"--export_dir={complete / 'export'}")
 
@@ -161,7 +214,7 @@ def test_export_does_not_take_the_place_of_the_run_or_its_summaries(tmp_path, mo
         ["--export_dir=runs/tf1_style"],
         ["--run_dir=r", "--log_dir=logs", "--export_dir=logs/tf1_style/mnist_softmax"],
     ):
-        with pytest.raises(UserError, match="there lies the run itself"):
+        with pytest.raises(UserError, match="the run itself is there"):
             open_run(*arguments)
     open_run("--export_dir=runs/tf1_style/mnist_softmax-2")
 
@@ -169,13 +222,15 @@ def test_export_does_not_take_the_place_of_the_run_or_its_summaries(tmp_path, mo
 def test_trace_does_not_replace_what_is_none(complete, tmp_path):
     (tmp_path / "notes").write_text("mine")
     before = (complete / "result.json").read_text()
-    with pytest.raises(UserError, match="notes: not a trace, or a damaged one"):
+    with pytest.raises(
+        UserError, match="notes: something else is there, expected nothing or a trace"
+    ):
         open_run(f"--run_dir={complete}", "--max_steps=30", f"--trace_file={tmp_path / 'notes'}")
     assert (complete / "result.json").read_text() == before
 
 
 def test_checkpoint_before_the_first_step(complete):
-    with pytest.raises(UserError, match="is at step -2, expected one of at least 0"):
+    with pytest.raises(UserError, match="is at step -2, expected at least 0"):
         open_run(f"--run_dir={complete}", "--max_steps=30").begin(-2, "a machine")
 
 
@@ -195,7 +250,9 @@ def test_leftovers_are_removed_and_nothing_else(complete):
 
 def test_run_without_its_checkpoint(complete):
     shutil.rmtree(complete / "checkpoints")
-    with pytest.raises(UserError, match="no checkpoint in .*, expected that of step 20; --restart"):
+    with pytest.raises(
+        UserError, match="no checkpoint in .*, expected that of step 20; --restart begins"
+    ):
         open_run(f"--run_dir={complete}", "--max_steps=30")
 
 
@@ -206,7 +263,9 @@ def test_signals_wait_for_the_state_to_be_saved(complete):
         run.stop_if_asked()
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(StopRun, match="stopped by SIGTERM after step 20; --run_dir=") as stop:
+        with pytest.raises(
+            StopRun, match="stopped by SIGTERM after step 20; --run_dir=.* resumes it"
+        ) as stop:
             run.stop_if_asked()
     assert stop.value.exit_code == 143
     assert json.loads((complete / "result.json").read_text())["status"] == "stopped"

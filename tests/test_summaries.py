@@ -1,10 +1,10 @@
-"""What TensorBoard is given: the same from both styles, pictures, graphs, the embedding."""
+"""What TensorBoard shows of a run: the same in both styles."""
 
 import io
 import json
-import subprocess
-import sys
+from collections import Counter
 
+import forks
 import numpy as np
 import pytest
 from conftest import STYLES, script, tensors
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shared import batches, console, datasets, evaluation, graphs, pictures
+from shared import batches, console, datasets, evaluation, graphs, pictures, summaries
 from shared.console import quiet_import
 
 with quiet_import():
@@ -38,13 +38,13 @@ MODEL = {"mnist_convnet": ["--batch_norm", "--nocsv_log"]}
     params=["mnist_softmax", "mnist_deep", pytest.param("mnist_convnet", marks=pytest.mark.proof)],
 )
 def pair(request, tmp_path_factory):
-    """Both styles' runs of one script: its name, their folders, what their event files hold."""
+    """Returns a script's name, and the log folders and events of its run in each style."""
     folder = tmp_path_factory.mktemp(request.param)
     for style in STYLES:
-        command = [sys.executable, script(style, request.param), f"--log_dir={folder}"]
+        command = [script(style, request.param), f"--log_dir={folder}"]
         command += ["--dataset=digits", "--max_steps=25", "--eval_every=10", "--summary_every=10"]
         command += [f"--run_dir={folder / 'runs' / style}", *MODEL.get(request.param, [])]
-        subprocess.run(command, check=True, capture_output=True)
+        forks.run(command)
     folders = [folder / style / request.param for style in STYLES]
     return request.param, folders, [Events(folder) for folder in folders]
 
@@ -54,7 +54,7 @@ def run_dirs(folders):
 
 
 class Events:
-    """One run's event file, with TensorFlow 1's kinds of summaries and 2's brought together."""
+    """The events of one folder; the summaries of both styles have the same form."""
 
     def __init__(self, folder):
         self.all = EventAccumulator(str(folder), {"tensors": 0, "histograms": 0, "images": 0})
@@ -116,7 +116,7 @@ def test_same_scalars(pair):
 def test_validation_is_on_the_examples_held_out(pair):
     name, folders, (tf1, _) = pair
     data = datasets.load("digits")
-    if name == "mnist_softmax":  # which takes all for a 0 while its weights are 0
+    if name == "mnist_softmax":  # it predicts 0 for all images while its weights are 0
         expected = np.mean(data.validation.labels == 0)
         assert tf1.scalars["accuracy/validation"][0][1] == pytest.approx(expected)
         assert expected != np.mean(data.test.labels == 0)
@@ -130,29 +130,29 @@ def test_validation_is_on_the_examples_held_out(pair):
 @pytest.mark.parametrize("pair", ["mnist_softmax"], indirect=True)
 def test_last_histograms_are_of_the_batch_of_their_step(pair):
     _, folders, (tf1, _) = pair
-    held = tensors(run_dirs(folders)[0])
+    recorded = tensors(run_dirs(folders)[0])
     data = datasets.load("digits")
     numbers = batches.indices(25, 100, len(data.train), seed=0)
-    logits = data.train.batch(numbers)[0] @ held["softmax/W"] + held["softmax/b"]
+    logits = data.train.batch(numbers)["images"] @ recorded["softmax/W"] + recorded["softmax/b"]
     assert tf1.histograms["activations/softmax"][-1][2] == pytest.approx(logits.min(), rel=1e-4)
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("style", STYLES)
 def test_histograms_are_of_the_step_as_it_is_taken(run, tmp_path, style):
-    """With its dropout, behind which activations and gradients are others."""
-    held = []
+    """Dropout is on, so the layers behind it have other activations."""
+    recorded = []
     for keep_prob in (0.5, 1):
         flags = ["--max_steps=1", f"--keep_prob={keep_prob}", f"--run_dir={keep_prob}"]
         run(script(style, "mnist_deep"), "--dataset=digits", *flags)
-        held.append(Events(tmp_path / str(keep_prob)).histograms)
+        recorded.append(Events(tmp_path / str(keep_prob)).histograms)
     for layer, is_same in (("fc1", True), ("fc2", False)):
-        least = [histograms[f"activations/{layer}"][0][2] for histograms in held]
+        least = [histograms[f"activations/{layer}"][0][2] for histograms in recorded]
         assert (least[0] == least[1]) == is_same, layer
 
 
 def test_same_histograms(pair):
-    """Of weights, gradients and activations: as many numbers, and the same least one."""
+    """Weights, gradients and activations have the same count and the same least number."""
     name, _, (tf1, tf2) = pair
     assert set(tf1.histograms) == set(tf2.histograms)
     groups = {tuple(tag.split("/")[:2]) for tag in tf1.histograms}
@@ -170,43 +170,75 @@ def test_same_pictures(pair):
     )
     for tag, (picture,) in tf1.images.items():
         np.testing.assert_array_equal(picture, tf2.images[tag][0], err_msg=tag)
-        assert picture.std() > 10  # something is to be seen
+        assert picture.std() > 10  # it is not blank
     assert tf1.images["images/filters"][0].shape == (
         (256, 512) if name == "mnist_deep" else (128, 512)
     )
 
 
+def children(graph, scope=""):
+    """Names of the boxes and nodes in a box of a graph, with the number of nodes in each.
+
+    An AssignSub of TensorFlow 1 is an AssignSubVariableOp in TensorFlow 2.
+    """
+    prefix = f"{scope}/" if scope else ""
+    inside = [name[len(prefix) :] for name in node_names(graph) if name.startswith(prefix)]
+    return Counter(name.split("/")[0].replace("VariableOp", "") for name in inside)
+
+
 def test_same_boxes(pair):
-    """At the top level of the graph; and in a layer as many nodes, as both compute the same."""
+    """Each box holds the same boxes in both styles, and a layer holds as many nodes."""
     name, _, events = pair
+    graphs = [each.all.Graph() for each in events]
     boxes = BOXES[name].split()
-    counts = []
-    for style, graph in zip(STYLES, (each.all.Graph() for each in events)):
-        names = [node.name for node in graph.node]
-        assert {node.split("/")[0] for node in names} == set(boxes), style
-        assert not [node for node in names if "/" not in node], "loose nodes"
-        assert {node.split("/")[1] for node in names if node.startswith("train/")} >= {
-            "gradients",
-            "global_step",
-        }
-        for layer in LAYERS[name]:
-            weights = {"softmax": {"W", "b"}}.get(layer, {f"W_{layer}", f"b_{layer}"})
-            if name == "mnist_convnet" and layer != "fc2":  # with batch norm in the bias's place
-                weights = {f"W_{layer}", "beta", "moving_mean", "moving_variance"}
-            inside = {node.split("/")[1] for node in names if node.startswith(layer + "/")}
-            assert weights <= inside, style
+    tf1, tf2 = (children(graph) for graph in graphs)
+    assert set(tf1) == set(tf2) == set(boxes)
+    for box in set(boxes) - {"train", "dropout"}:
+        assert tf1[box] == tf2[box], box
+    for layer in LAYERS[name]:
+        tf1, tf2 = (children(graph, layer) for graph in graphs)
+        assert tf1 == tf2, layer
+        weights = {"softmax": {"W", "b"}}.get(layer, {f"W_{layer}", f"b_{layer}"})
+        if name == "mnist_convnet" and layer != "fc2":  # with batch norm instead of the bias
+            weights = {f"W_{layer}", "beta", "moving_mean", "moving_variance"}
+        assert weights <= set(tf1)
+    if name == "mnist_deep":
+        assert children(graphs[1], "fc1")["IdentityN"] == 1
+
+
+def test_same_boxes_in_train(pair):
+    """The gradients, the slots and the optimizer lie in the same boxes, and none lies loose."""
+    name, _, events = pair
+    graphs = [each.all.Graph() for each in events]
+    tf1, tf2 = (set(children(graph, "train")) for graph in graphs)
+    assert tf1 == tf2 >= {"gradients", "global_step", "learning_rate"}
+    tf1, tf2 = (set(children(graph, "train/gradients")) for graph in graphs)
+    assert tf1 - {"Shape"} == tf2  # TensorFlow 1 computes the ones that TensorFlow 2 has at once
+    for layer in {"fc1", "fc2"} & set(LAYERS[name]):  # their weights are multiplied by `matmul`
+        tf1, tf2 = (children(graph, f"train/gradients/{layer}") for graph in graphs)
+        assert ("IdentityN_grad" in tf1) == ("IdentityN_grad" in tf2), layer
+    optimizer = {"mnist_softmax": "GradientDescent"}.get(name, "Adam")
+    tf1, tf2 = (children(graph, f"train/{optimizer}") for graph in graphs)
+    updates = [{box for box in each if box.startswith("update_")} for each in (tf1, tf2)]
+    assert updates[0] == updates[1] == {f"update_{layer}" for layer in LAYERS[name]}
+    variables = [{name for name in node_names(graph) if name.endswith("/read")} for graph in graphs]
+    assert variables[0] == variables[1]
+
+
+def node_names(graph):
+    return [node.name for node in graph.node]
+
+
+def test_edges_have_shapes(pair):
+    _, _, events = pair
+    for graph in (each.all.Graph() for each in events):
         read = {source.split(":")[0] for node in graph.node for source in node.input}
         bare = [node.name for node in graph.node if "_output_shapes" not in node.attr]
-        assert not read & set(bare), "edges without shapes"
-        counts.append({box: sum(node.startswith(box + "/") for node in names) for box in boxes})
-    for other_ops in ("train", "dropout", "input"):  # softmax has no use for keep_prob
-        for count in counts:
-            count.pop(other_ops, None)
-    assert counts[0] == counts[1]
+        assert not read & set(bare)
 
 
 def test_graph_is_whole(pair):
-    """Whatever a node reads is there: TensorFlow takes the graph that is shown."""
+    """The shown graph holds each node that another reads, so TensorFlow can import it."""
     _, _, events = pair
     for each in events:
         with tf.Graph().as_default():
@@ -215,17 +247,78 @@ def test_graph_is_whole(pair):
             tf.graph_util.import_graph_def(graph_def, name="")
 
 
-def test_hyperparameters(pair):
-    _, _, events = pair
+def hparams(events):
+    """The HParams of a run: its values, and the columns and metrics of TensorBoard's table."""
     from tensorboard.plugins.hparams import metadata
 
-    held = []
-    for each in events:
-        content = each.all.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
-        info = metadata.parse_session_start_info_plugin_data(content)
-        held.append({name: str(value) for name, value in info.hparams.items()})
-    assert [style in each.pop("style") for style, each in zip(STYLES, held)] == [True, True]
-    assert held[0] == held[1] and {"learning_rate", "max_steps", "seed"} <= set(held[0])
+    content = {
+        tag: events.all.SummaryMetadata(tag).plugin_data.content
+        for tag in (metadata.SESSION_START_INFO_TAG, metadata.EXPERIMENT_TAG)
+    }
+    session = metadata.parse_session_start_info_plugin_data(
+        content[metadata.SESSION_START_INFO_TAG]
+    )
+    experiment = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG])
+    values = {
+        name: getattr(value, value.WhichOneof("kind")) for name, value in session.hparams.items()
+    }
+    return values, experiment.hparam_infos, [info.name.tag for info in experiment.metric_infos]
+
+
+def test_hparams(pair):
+    name, folders, events = pair
+    (tf1, columns, metrics), (tf2, _, _) = map(hparams, events)
+    assert [tf1.pop("style"), tf2.pop("style")] == list(STYLES)
+    assert tf1 == tf2 and tf1["script"] == name and tf1["max_steps"] == 25
+    flags = json.loads((run_dirs(folders)[0] / "result.json").read_text())["flags"]
+    assert set(flags) <= set(tf1)
+    # TensorBoard shows the columns that differ first, five of them.
+    first = [column.name for column in columns if column.differs]
+    assert sorted(first) == ["learning_rate", "max_steps", "optimizer", "script", "style"]
+    assert {column.name for column in columns} >= {*tf1, "style"}
+    assert metrics[:2] == ["accuracy/test", "loss/test"]
+    assert set(metrics) < set(events[0].scalars) and "learning_rate" not in metrics
+
+
+@pytest.mark.parametrize("first", [None, "tf1_style", "tf2_style"])
+@pytest.mark.parametrize("last", STYLES)
+def test_hparams_are_those_of_the_last_run(tmp_path, first, last):
+    """A resumed run's HParams replace the earlier ones and name both styles."""
+    for style, steps in ((first, 3), (last, 6)):
+        if style:
+            (tmp_path / "checkpoints" / style[:3]).mkdir(parents=True, exist_ok=True)
+            values = {"style": summaries.style_of(tmp_path, style), "max_steps": steps}
+            summaries.save_hparams(str(tmp_path), values, ["loss", "accuracy"])
+    expected = last if first in (None, last) else f"{first[:3]}, then {last[:3]}"
+    values, _, _ = hparams(Events(tmp_path))
+    assert values == {"style": expected, "max_steps": 6}
+    assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
+
+
+def test_hparams_leave_other_event_files_alone(tmp_path):
+    others = ["events.out.tfevents.1.host", "mine.hparams", "events.out.tfevents.2.host.3.v2"]
+    for name in others:
+        (tmp_path / name).write_text("a user's")
+    summaries.save_hparams(str(tmp_path), {"seed": 0}, ["loss"])
+    assert all((tmp_path / name).read_text() == "a user's" for name in others)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("styles", [STYLES, STYLES[::-1]])
+def test_run_finished_in_the_other_style(run, tmp_path, styles):
+    """One folder holds event files of both styles, and TensorBoard's reader reads them as one."""
+    for style, steps in zip(styles, (3, 6)):
+        flags = ["--dataset=digits", "--eval_every=1", "--summary_every=2"]
+        run(script(style, "mnist_softmax"), *flags, f"--max_steps={steps}", "--run_dir=run")
+    events = Events(tmp_path / "run")
+    values, _, _ = hparams(events)
+    assert values["style"] == f"{styles[0][:3]}, then {styles[1][:3]}"
+    assert values["max_steps"] == 6
+    # `Events` reads the kinds of summaries of one style after those of the other.
+    assert sorted(events.steps["loss/training"]) == [0, 1, 2, 3, 4, 5]
+    assert sorted(events.steps["accuracy/test"]) == [3, 6]
+    assert set(events.steps["weights/softmax/W"]) == {0, 2, 3, 4, 6}
+    assert set(children(events.all.Graph())) == set(BOXES["mnist_softmax"].split())
 
 
 def test_run_metadata_in_tf1_only(pair):
@@ -240,16 +333,16 @@ def test_run_metadata_in_tf1_only(pair):
 
 
 def test_same_embedding(pair):
-    """And its labels and sprite belong to the same images."""
+    """Labels and sprite are equal; the vectors are equal but for rounding."""
     name, folders, _ = pair
-    held = [
+    recorded = [
         {path.name: path.read_bytes() for path in [*folder.glob("projector*/*")]}
         for folder in folders
     ]
-    vectors = [np.frombuffer(each.pop("embedding.bytes"), np.float32) for each in held]
-    np.testing.assert_allclose(*vectors, rtol=1e-5, atol=1e-5)  # not fused where it runs eagerly
-    assert held[0] == held[1]
-    assert len(held[0]["labels.tsv"].split()) == 400
+    vectors = [np.frombuffer(each.pop("embedding.bytes"), np.float32) for each in recorded]
+    np.testing.assert_allclose(*vectors, rtol=1e-5, atol=1e-5)  # eager operations are not fused
+    assert recorded[0] == recorded[1]
+    assert len(recorded[0]["labels.tsv"].split()) == 400
     size = {"mnist_softmax": 10, "mnist_deep": 1024, "mnist_convnet": 200}[name]
     assert len(vectors[0]) == 400 * size
     assert f"tensor_shape: {size}\n" in (folders[0] / "projector_config.pbtxt").read_text()
@@ -257,26 +350,26 @@ def test_same_embedding(pair):
 
 def test_evaluation(pair):
     name, folders, _ = pair
-    held = [dict(np.load(run_dir / "evaluation.npz")) for run_dir in run_dirs(folders)]
-    for key, array in held[0].items():
-        np.testing.assert_array_equal(array, held[1][key], err_msg=key)
-    accuracy = np.mean(held[0]["logits"].argmax(axis=1) == held[0]["labels"])
+    recorded = [dict(np.load(run_dir / "evaluation.npz")) for run_dir in run_dirs(folders)]
+    for key, array in recorded[0].items():
+        np.testing.assert_array_equal(array, recorded[1][key], err_msg=key)
+    accuracy = np.mean(recorded[0]["logits"].argmax(axis=1) == recorded[0]["labels"])
     assert (
         accuracy == json.loads((run_dirs(folders)[0] / "result.json").read_text())["test_accuracy"]
     )
-    assert held[0]["images"].shape == (25, 28, 28)
+    assert recorded[0]["images"].shape == (25, 28, 28)
     shapes = {
         "mnist_softmax": (10, 28, 28),
         "mnist_deep": (32, 5, 5),
         "mnist_convnet": (12, 3, 3),
     }
-    assert held[0]["filters"].shape == shapes[name]
+    assert recorded[0]["filters"].shape == shapes[name]
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("style", STYLES)
 def test_numbers_that_are_not_finite(run, style):
-    """No histogram can be drawn; the loss ends the run, in one line."""
+    """No histogram is written; the loss ends the run in one line."""
     flags = ["--learning_rate=1e38", "--summary_every=1"]
     process = run(script(style, "mnist_softmax"), "--dataset=digits", *flags, check=False)
     assert process.returncode == 3 and process.stderr.count("\n") == 1, process.stderr
@@ -325,7 +418,7 @@ def test_sprite_holds_the_images_in_order(count):
 
 
 def test_filters():
-    """A unit's weights as it sees them, each on its own scale, 0 in the middle."""
+    """Each unit's weights have a scale of their own, with 0 as mid-grey."""
     weights = np.zeros((5, 5, 1, 3), np.float32)
     weights[1, 2, 0, 1], weights[4, 0, 0, 1] = 4, -2
     units = pictures.filters(weights)
@@ -352,25 +445,84 @@ def test_pace_is_that_since_it_was_asked(monkeypatch):
     assert paces == [None, 5, 20]
 
 
-def test_shown_graph_is_renamed_throughout():
+def graph_of(*nodes):
+    """A GraphDef of nodes: name, operation, inputs."""
     graph_def = tf.Graph().as_graph_def()
-    for name, op, sources in [
+    for name, op, sources in nodes:
+        graph_def.node.add(name=name, op=op, input=sources)
+    return graph_def
+
+
+def inputs(graph_def):
+    return [(node.name, list(node.input)) for node in graph_def.node]
+
+
+def test_shown_graph_is_renamed_throughout():
+    graph_def = graph_of(
         ("images", "Placeholder", []),
         ("gradient_tape/a/b", "Neg", ["images:0"]),
+        ("gradient_tape/a/unread", "Shape", ["gradient_tape/a/b"]),
         ("gradient_tape_2", "NoOp", ["^gradient_tape/a/b"]),
+        ("train/Apply", "Apply", ["gradient_tape/a/b"]),
         ("Identity", "Identity", ["gradient_tape/a/b", "^gradient_tape_2"]),
         ("layer/Identity", "Identity", ["images"]),
         ("layer/Neg", "Neg", ["layer/Identity"]),
         ("layer/output", "Identity", ["layer/Neg"]),
-    ]:
-        graph_def.node.add(name=name, op=op, input=sources)
+    )
     graph_def.node[1].attr["_class"].list.s.append(b"loc:@images")
     names = {"images": "input/images", "gradient_tape": "train/gradients"}
     shown = graphs.shown(graph_def, names)
-    assert [(node.name, list(node.input)) for node in shown.node] == [
+    assert inputs(shown) == [
         ("input/images", []),
         ("train/gradients/a/b", ["input/images:0"]),
+        ("train/Apply", ["train/gradients/a/b"]),
         ("layer/Identity", ["input/images"]),
         ("layer/Neg", ["layer/Identity"]),
     ]
     assert shown.node[1].attr["_class"].list.s == [b"loc:@input/images"]
+
+
+def test_nodes_of_one_name_become_one():
+    """A variable has one read; what waits for it waits once, what reads it twice reads it twice."""
+    graph_def = graph_of(
+        ("W", "Placeholder", []),
+        ("a/ReadVariableOp", "ReadVariableOp", ["W"]),
+        ("b/ReadVariableOp", "ReadVariableOp", ["W"]),
+        ("b/Square", "Mul", ["a/ReadVariableOp", "b/ReadVariableOp:0"]),
+        ("b/Assign", "Assign", ["W", "b/Square", "^a/ReadVariableOp", "^b/ReadVariableOp"]),
+    )
+    names = {"a/ReadVariableOp": "W/read", "b/ReadVariableOp": "W/read"}
+    assert inputs(graphs.shown(graph_def, names)) == [
+        ("W", []),
+        ("W/read", ["W"]),
+        ("b/Square", ["W/read", "W/read:0"]),
+        ("b/Assign", ["W", "b/Square", "^W/read"]),
+    ]
+
+
+def test_gradients_of_the_tapes_scope_go_to_their_layers():
+    """Also where two layers read the same tensor, as a query and a key do."""
+    graph_def = graph_of(
+        ("a/x", "Relu", []),
+        ("a/IdentityN", "IdentityN", ["a/MatMul", "a/x", "a/W/read"]),
+        ("b/IdentityN", "IdentityN", ["b/MatMul", "a/x", "b/W/read"]),
+        ("train/ones", "Const", []),
+        ("train/zeros_like", "ZerosLike", ["b/IdentityN:1"]),
+        ("train/MatMul", "MatMul", ["b/W/read", "gradient_tape/c"]),
+        ("train/transpose/perm", "Const", []),
+        ("train/transpose", "Transpose", ["train/MatMul", "train/transpose/perm"]),
+        ("train/MatMul_1", "MatMul", ["a/x:0", "gradient_tape/c"]),
+        ("train/AddN", "AddN", ["gradient_tape/c", "gradient_tape/e"]),
+        ("train/MatMul_2", "MatMul", ["a/W/read", "gradient_tape/d"]),
+        ("train/MatMul_3", "MatMul", ["a/x", "gradient_tape/d"]),
+        ("train/Adam/Apply", "Apply", ["a/W/read", "train/MatMul_3"]),
+    )
+    assert graphs.custom_gradients(graph_def, "train", "train/Adam") == {
+        "train/zeros_like": "train/gradients/b/IdentityN_grad/zeros_like",
+        "train/MatMul": "train/gradients/b/IdentityN_grad/MatMul",
+        "train/transpose": "train/gradients/b/IdentityN_grad/transpose",
+        "train/MatMul_1": "train/gradients/b/IdentityN_grad/MatMul_1",
+        "train/AddN": "train/gradients/AddN",
+        "train/MatMul_2": "train/gradients/a/IdentityN_grad/MatMul_2",
+        "train/MatMul_3": "train/gradients/a/IdentityN_grad/MatMul_3",
+    }

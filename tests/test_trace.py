@@ -113,7 +113,7 @@ def test_without_a_file_nothing_is_recorded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TWINS_TRACE_FILE", raising=False)
     recorder = Trace()
-    assert not recorder.wants(0)
+    assert not recorder.is_due(0)
     recorder.record(0, 1.0, {"w": np.zeros(3)})
     recorder.save()
     assert not list(tmp_path.iterdir())
@@ -187,7 +187,9 @@ def test_damaged_files_end_in_one_line(tmp_path_factory, data):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no zip"])
 def test_files_that_are_no_traces(tmp_path, content):
     (tmp_path / "t.npz").write_bytes(content)
-    with pytest.raises(UserError, match="t.npz: not a trace, or a damaged one; expected the .npz"):
+    with pytest.raises(
+        UserError, match=r"t.npz: not a trace, or a damaged one \(.+\); expected the .npz"
+    ):
         trace.load(str(tmp_path / "t.npz"))
     with pytest.raises(UserError, match="No such file"):
         trace.load(str(tmp_path / "other.npz"))
@@ -198,7 +200,10 @@ def test_files_that_are_no_traces(tmp_path, content):
 
 @pytest.mark.proof
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", ["mnist_deep", "mnist_convnet --batch_norm"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("mnist_deep", marks=pytest.mark.full), "mnist_convnet --batch_norm"],
+)
 @pytest.mark.parametrize("style", STYLES)
 def test_looking_changes_nothing(run, tmp_path, style, name, precision):
     """With everything looked at, and with nothing, a run leaves the same bits."""
@@ -225,11 +230,26 @@ def test_looking_changes_nothing(run, tmp_path, style, name, precision):
     )
 
 
+@pytest.mark.proof
 def test_complete_run_has_nothing_to_trace(run, tmp_path):
     command = [script("tf2_style", "mnist_softmax"), "--dataset=digits", "--max_steps=3"]
     run(*command, "--run_dir=run", "--nolog")
     process = run(*command, "--run_dir=run", "--trace_file=t.npz", check=False)
     assert process.returncode == 2 and process.stderr.count("\n") == 1
-    assert "is complete, no step is left to trace" in process.stderr
+    assert "is complete, no step is left to record" in process.stderr
     assert not (tmp_path / "t.npz").exists()
     assert json.loads((tmp_path / "run" / "result.json").read_text())["step"] == 3
+
+
+def test_a_trace_that_cannot_be_written_at_exit(run, tmp_path):
+    """The exit code says so, in people's own programs too."""
+    (tmp_path / "own.py").write_text(
+        "from shared.trace import Trace\n"
+        "trace = Trace('folder/t.npz')\n"
+        "trace.record(0, None, {'w': [1.0]})\n"
+        "open('folder', 'w').close()\n"
+        "print('done', end='')\n"
+    )
+    process = run(tmp_path / "own.py", check=False)
+    assert (process.returncode, process.stdout) == (2, "done")
+    assert "could not write" in process.stderr and process.stderr.count("\n") == 1

@@ -1,8 +1,8 @@
-"""Two dense layers on MNIST, written from nothing, about 82 % (TensorFlow 1 style).
+"""Two dense layers on MNIST, written from scratch, about 82 % (TensorFlow 1 style).
 
     python tf1_style/mnist_naive.py
 
-Layer, model, batches, loss and gradient descent in a few lines each, after F. Chollet, Deep
+Layer, model, batches, loss and gradient descent take a few lines each. It follows F. Chollet, Deep
 Learning with Python, 2nd edition, chapter 2. Its twin is tf2_style/mnist_naive.py.
 """
 
@@ -19,7 +19,7 @@ with quiet_import():
 
     tf.disable_v2_behavior()
 
-from absl import flags
+from absl.flags import DEFINE_integer, FlagValues
 
 from shared import console, datasets
 from shared.flags import define_dataset, define_learning_rate, parse_values
@@ -53,7 +53,7 @@ class NaiveSequential:
 
 
 class BatchGenerator:
-    """The batches of all epochs, in the order of the file; the last of each epoch may be short."""
+    """Yields the batches of all epochs in file order; the last of each epoch may be short."""
 
     def __init__(self, examples, batch_size, epochs):
         self.examples = examples
@@ -63,56 +63,56 @@ class BatchGenerator:
     def __iter__(self):
         for _ in range(self.epochs):
             for part in self.examples.slices(self.batch_size):
-                yield self.examples.batch(part)
+                yield self.examples.batch(part, one_hot=False)
 
 
 def fit(model, batches, learning_rate):
-    """Trains the model, whose weights the default session holds."""
+    """Trains the model in the default session."""
     images = tf.placeholder(tf.float32, [None, 784])
     labels = tf.placeholder(tf.int64, [None])
-    # The mean cross-entropy. Clipped as Keras does, as the logarithm of 0 is -inf.
+    # The mean cross-entropy, clipped as in Keras because the logarithm of 0 is -inf.
     log = tf.math.log(tf.clip_by_value(model(images), 1e-7, 1 - 1e-7))
     loss = -tf.reduce_mean(tf.reduce_sum(tf.one_hot(labels, 10) * log, axis=1))
     gradients = tf.gradients(loss, model.weights)
-    # Else W2 may be updated before the gradient of W1, which depends on W2, is there.
+    # The gradient of W1 depends on W2, so all gradients are computed before any update.
     with tf.control_dependencies(gradients):
         train_op = [tf.assign_sub(w, g * learning_rate) for w, g in zip(model.weights, gradients)]
     variables = dict(zip(["W1", "b1", "W2", "b2"], model.weights))
-    trace = Trace()
-    session = tf.get_default_session()
+    trace, session = Trace(), tf.get_default_session()
     session.run(tf.global_variables_initializer())
-    if trace.wants(0):
+    if trace.is_due(0):
         trace.record(0, None, session.run(variables))
     for step, batch in enumerate(batches):
-        _, loss_before = session.run([train_op, loss], dict(zip([images, labels], batch)))
+        _, loss_before = session.run([train_op, loss], dict(zip([images, labels], batch.values())))
         if step % 100 == 0:
             print(f"step {step}, training loss {loss_before:.4f}", flush=True)
-        if trace.wants(step + 1):
+        if trace.is_due(step + 1):
             trace.record(step + 1, loss_before, session.run(variables))
+    trace.save()
 
 
 def main():
-    """Does what the command line asks for."""
+    """Runs the program."""
     with console.one_line_errors():
-        values = flags.FlagValues()
-        define_dataset(values)
-        flags.DEFINE_integer("epochs", 10, "Epochs to train.", 1, flag_values=values)
-        flags.DEFINE_integer("max_steps", None, "Most steps.", 1, sys.maxsize, flag_values=values)
-        flags.DEFINE_integer("batch_size", 128, "Examples per step.", 1, flag_values=values)
-        define_learning_rate(values, 1e-3)
-        flags.DEFINE_integer("seed", 0, "Seed of the weights.", 0, 2**31 - 1, flag_values=values)
-        parse_values(values, sys.argv, __doc__)
-        data = datasets.load(values.dataset, values.data_dir, validation_size=0)
-        hidden = NaiveDense(784, 512, tf.nn.relu, seed=[values.seed, 0])
-        output = NaiveDense(512, 10, tf.nn.softmax, seed=[values.seed, 2])
+        flags = FlagValues()
+        define_dataset(flags)
+        DEFINE_integer("epochs", 10, "Epochs to train.", 1, flag_values=flags)
+        DEFINE_integer("max_steps", None, "Step limit.", 1, sys.maxsize, flag_values=flags)
+        DEFINE_integer("batch_size", 128, "Examples per step.", 1, flag_values=flags)
+        define_learning_rate(flags, 1e-3)
+        DEFINE_integer("seed", 0, "Seed of the initial weights.", 0, 2**31 - 1, flag_values=flags)
+        parse_values(flags, sys.argv, __doc__)
+        data = datasets.load(flags.dataset, flags.data_dir, validation_size=0)
+        hidden = NaiveDense(784, 512, tf.nn.relu, seed=[flags.seed, 0])
+        output = NaiveDense(512, 10, tf.nn.softmax, seed=[flags.seed, 2])
         model = NaiveSequential([hidden, output])
-        batches = BatchGenerator(data.train, values.batch_size, values.epochs)
+        batches = BatchGenerator(data.train, flags.batch_size, flags.epochs)
         with tf.Session():
-            fit(model, itertools.islice(batches, values.max_steps), values.learning_rate)
+            fit(model, itertools.islice(batches, flags.max_steps), flags.learning_rate)
             x = tf.placeholder(tf.float32, [None, 784])
-            images, labels = data.test.batch(slice(None))
-            classes = tf.argmax(model(x), axis=1).eval({x: images})
-        print(f"test accuracy {(classes == labels).mean():g}")
+            test = data.test.batch(slice(None), one_hot=False)
+            classes = tf.argmax(model(x), axis=1).eval({x: test["images"]})
+        print(f"test accuracy {(classes == test['labels']).mean():g}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tf1_style/mnist_softmax.py
 
-One dense layer, trained on the mean cross-entropy by gradient descent: the model and the constants
-of TensorFlow's tutorial "MNIST For ML Beginners". Its twin is tf2_style/mnist_softmax.py.
+One dense layer, trained on the mean cross-entropy by gradient descent. The model and the constants
+are those of TensorFlow's tutorial "MNIST For ML Beginners". Its twin is tf2_style/mnist_softmax.py.
 """
 
 import sys
@@ -18,31 +18,33 @@ with quiet_import():
 
     tf.disable_v2_behavior()
 
-from tf1_style import trainer
+from tf1_style.training import main
+from tf1_style.training.classifier import Classifier
 
 
-class MnistSoftmax:
+class MnistSoftmax(Classifier):
     """y = x W + b, the logits of ten classes.
 
-    Old programs make a variable where they use it. Making all of them first, as the twin has to,
-    is the part of a migration that can be done, and tested, while still in TensorFlow 1.
+    Old programs create a variable where they use it. This one creates all of them in `__init__`,
+    as the TensorFlow 2 twin must. Make this change, and test it, before you leave TensorFlow 1.
     """
 
-    def __init__(self, values):
-        # Zeros to start with: there is nothing to draw, so `values.seed` goes unused.
+    def __init__(self, flags):
+        super().__init__(flags)
+        # The weights start at zero, so `flags.seed` goes unused.
         with tf.name_scope("softmax"):
             self.W = tf.Variable(tf.zeros([784, 10]), name="W")
             self.b = tf.Variable(tf.zeros([10]), name="b")
 
-    def __call__(self, x, keep_prob, step, training):
+    def __call__(self, images, keep_prob, step, training):
         # No dropout: `keep_prob`, `step` and `training` go unused.
-        with tf.name_scope("softmax/"):  # the slash goes back into the variables' scope
-            y = tf.matmul(x, self.W) + self.b  # [n, 784] to [n, 10]
-        return y, {"softmax": y}
+        with tf.name_scope("softmax/"):  # the slash reopens the variables' scope
+            y = tf.matmul(images, self.W) + self.b  # [n, 784] to [n, 10]
+        return {"logits": y}, {"softmax": y}
 
 
 if __name__ == "__main__":
-    trainer.main(
+    main(
         MnistSoftmax,
         __doc__,
         max_steps=1000,

@@ -3,8 +3,8 @@
     python tf1_style/perceptron.py            with weights set by hand
     python tf1_style/perceptron.py --train    with weights learned by gradient descent
 
-One neuron with two inputs, 0 or 1, whose output is -1 for false and 1 for true. The sign that it
-decides by has no gradient, so it learns with tanh in its place. Its twin is
+One neuron with two inputs, 0 or 1. Its output is -1 for false and 1 for true. The sign function has
+no gradient, so the neuron learns with tanh instead. Its twin is
 tf2_style/perceptron.py.
 """
 
@@ -21,7 +21,7 @@ with quiet_import():
     tf.disable_v2_behavior()
 
 import numpy as np
-from absl import flags
+from absl.flags import DEFINE_boolean, DEFINE_integer, FlagValues
 
 from shared import console
 from shared.flags import define_learning_rate, parse_values
@@ -32,7 +32,7 @@ TARGETS = np.array([[-1], [1], [1], [1]], np.float32)
 
 
 class Perceptron:
-    """activation(x w + b), for x [n, 2]: [n, 1]."""
+    """activation(x w + b): maps x [n, 2] to [n, 1]."""
 
     def __init__(self, w, b, activation):
         self.w = tf.Variable(w)
@@ -52,15 +52,15 @@ def set_by_hand():
         return session.run(output, feed_dict={x: INPUTS})
 
 
-def train(values):
+def train(flags):
     """Returns the outputs [4, 1] of a perceptron that was trained."""
     x = tf.placeholder(tf.float32, [None, 2])
     y = tf.placeholder(tf.float32, [None, 1])
-    w = tf.random.stateless_uniform([2, 1], [values.seed, 0], minval=-0.5, maxval=0.5)
+    w = tf.random.stateless_uniform([2, 1], [flags.seed, 0], minval=-0.5, maxval=0.5)
     perceptron = Perceptron(w, tf.zeros([1]), tf.tanh)
     output = perceptron(x)
     loss = tf.reduce_mean(tf.square(output - y))
-    optimizer = tf.train.GradientDescentOptimizer(values.learning_rate)
+    optimizer = tf.train.GradientDescentOptimizer(flags.learning_rate)
     train_op = optimizer.minimize(loss)
     variables = {"w": perceptron.w, "b": perceptron.b}
     feed_dict = {x: INPUTS, y: TARGETS}
@@ -68,31 +68,30 @@ def train(values):
     trace = Trace()
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        if trace.wants(0):
+        if trace.is_due(0):
             trace.record(0, None, session.run(variables))
-        for epoch in range(values.epochs):
+        for epoch in range(flags.epochs):
             _, loss_before = session.run([train_op, loss], feed_dict)
             if epoch % 100 == 0:
                 print(f"epoch {epoch}, loss {loss_before:.4f}", flush=True)
-            if trace.wants(epoch + 1):
+            if trace.is_due(epoch + 1):
                 trace.record(epoch + 1, loss_before, session.run(variables))
+        trace.save()
         outputs, final_loss = session.run([output, loss], feed_dict)
-    print(f"epoch {values.epochs}, loss {final_loss:.4f}")
+    print(f"epoch {flags.epochs}, loss {final_loss:.4f}")
     return outputs
 
 
 def main():
-    """Does what the command line asks for."""
+    """Runs the program."""
     with console.one_line_errors():
-        values = flags.FlagValues()
-        flags.DEFINE_boolean("train", False, "Learn the weights.", flag_values=values)
-        flags.DEFINE_integer("epochs", 500, "Epochs to train.", 1, flag_values=values)
-        define_learning_rate(values, 0.1)
-        flags.DEFINE_integer(
-            "seed", 0, "Seed of the first weights.", 0, 2**31 - 1, flag_values=values
-        )
-        parse_values(values, sys.argv, __doc__)
-        outputs = train(values) if values.train else set_by_hand()
+        flags = FlagValues()
+        DEFINE_boolean("train", False, "Learn the weights.", flag_values=flags)
+        DEFINE_integer("epochs", 500, "Epochs to train.", 1, flag_values=flags)
+        define_learning_rate(flags, 0.1)
+        DEFINE_integer("seed", 0, "Seed of the initial weights.", 0, 2**31 - 1, flag_values=flags)
+        parse_values(flags, sys.argv, __doc__)
+        outputs = train(flags) if flags.train else set_by_hand()
         for (first, second), output in zip(INPUTS, outputs[:, 0]):
             print(f"{first:g} {second:g} -> {output:.4g}")
         right = np.count_nonzero(np.sign(outputs) == TARGETS)

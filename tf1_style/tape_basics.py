@@ -2,10 +2,10 @@
 
     python tf1_style/tape_basics.py
 
-tf.gradients adds to the graph what computes the gradients of y, by any tensor that y is made from;
-a session runs it. Where y is not a scalar, they are those of the sum of its elements. The functions
-are those of F. Chollet, Deep Learning with Python, 2nd edition, chapter 2. Its twin is
-tf2_style/tape_basics.py.
+tf.gradients adds operations to the graph that compute the gradients of y with respect to any tensor
+that y depends on; a session runs them. If y is not a scalar, they are the gradients of the sum of
+its elements. The functions are those of F. Chollet, Deep Learning with Python, 2nd edition,
+chapter 2. Its twin is tf2_style/tape_basics.py.
 """
 
 import sys
@@ -28,21 +28,21 @@ from shared.trace import Trace
 
 
 def scalar_gradient():
-    """Returns the gradient of 2x + 3 by a scalar x."""
+    """Returns the gradient of 2x + 3 with respect to a scalar x."""
     x = tf.Variable(0.0)
     y = 2 * x + 3
     return tf.gradients(y, x)[0]
 
 
 def matrix_gradient():
-    """Returns the gradient of 2X + 3 by X [2, 2]."""
+    """Returns the gradient of 2X + 3 with respect to X [2, 2]."""
     X = tf.Variable(tf.zeros([2, 2]))
     y = 2 * X + 3
     return tf.gradients(y, X)[0]
 
 
 def dense_gradients():
-    """Returns the gradients of xW + b by W [2, 2] and by b [2]."""
+    """Returns the gradients of xW + b with respect to W [2, 2] and b [2]."""
     W = tf.Variable(tf.random.stateless_uniform([2, 2], seed=[0, 0]))
     b = tf.Variable(tf.zeros([2]))
     x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
@@ -54,6 +54,7 @@ def main():
     """Prints the gradients."""
     with console.one_line_errors():
         parse_values(flags.FlagValues(), sys.argv, __doc__)
+        trace = Trace()
         by_W, by_b = dense_gradients()
         gradients = {
             "d(2x+3)/dx": scalar_gradient(),
@@ -66,7 +67,8 @@ def main():
             gradients = session.run(gradients)
         for name, gradient in gradients.items():
             print(f"{name}: shape {list(gradient.shape)}, {gradient.tolist()}")
-        Trace().record(0, None, {}, gradients)
+        trace.record(0, None, {}, gradients)
+        trace.save()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
     python tf2_style/mnist_convnet.py --keep_prob=0.6
     python tf2_style/mnist_convnet.py --batch_norm --keep_prob=0.7 --batch_size=64 --decay=0.666
 
-Three convolutions, two of them with stride 2 in the place of pooling, and a dense layer: the model
-of M. Goerner's "TensorFlow and deep learning, without a PhD". Its twin is
+Three convolutions, two of them with stride 2 instead of pooling, and a dense layer. The model comes
+from M. Goerner's "TensorFlow and deep learning, without a PhD". Its twin is
 tf1_style/mnist_convnet.py.
 """
 
@@ -19,45 +19,52 @@ from shared.console import quiet_import
 with quiet_import():
     import tensorflow as tf
 
-from tf2_style import trainer
-from tf2_style.layers import BatchNorm, Bias, bias_variable, conv2d, dropout, weight_variable
+from tf2_style.training import main
+from tf2_style.training.classifier import Classifier
+from tf2_style.training.layers import (
+    BatchNorm,
+    Bias,
+    bias_variable,
+    conv2d,
+    dropout,
+    weight_variable,
+)
 
 
-class MnistConvnet(tf.Module):
-    """The logits of ten classes for flat images, and the activations of each layer.
+class MnistConvnet(Classifier):
+    """Maps flat images to the logits of ten classes and the activations of each layer.
 
-    After each layer but the last comes a bias or, in its place, batch norm: `shift_conv1` and so
-    on.
+    `shift_conv1` and the other shifts are batch norms with --batch_norm, and biases without it.
     """
 
-    def __init__(self, values):
-        super().__init__()
-        self.seed = values.seed
+    def __init__(self, flags):
+        super().__init__(flags)
+        self.seed = flags.seed
         with tf.name_scope("conv1"):
-            self.W_conv1, self.shift_conv1 = self.layer([3, 3, 1, 12], 0, "conv1", values)
+            self.W_conv1, self.shift_conv1 = self.layer([3, 3, 1, 12], 0, "conv1", flags)
 
         with tf.name_scope("conv2"):
-            self.W_conv2, self.shift_conv2 = self.layer([6, 6, 12, 24], 2, "conv2", values)
+            self.W_conv2, self.shift_conv2 = self.layer([6, 6, 12, 24], 2, "conv2", flags)
 
         with tf.name_scope("conv3"):
-            self.W_conv3, self.shift_conv3 = self.layer([6, 6, 24, 32], 4, "conv3", values)
+            self.W_conv3, self.shift_conv3 = self.layer([6, 6, 24, 32], 4, "conv3", flags)
 
         with tf.name_scope("fc1"):
-            self.W_fc1, self.shift_fc1 = self.layer([7 * 7 * 32, 200], 6, "fc1", values)
+            self.W_fc1, self.shift_fc1 = self.layer([7 * 7 * 32, 200], 6, "fc1", flags)
 
         with tf.name_scope("fc2"):
-            self.W_fc2 = weight_variable([200, 10], [values.seed, 8], "W_fc2", values.initializer)
+            self.W_fc2 = weight_variable([200, 10], [flags.seed, 8], "W_fc2", flags.initializer)
             self.b_fc2 = bias_variable([10], "b_fc2", value=0.0)
 
-    def layer(self, shape, index, name, values):
-        """Returns the weights of a layer, and what is added to its products."""
-        W = weight_variable(shape, [values.seed, index], f"W_{name}", values.initializer)
+    def layer(self, shape, index, name, flags):
+        """Returns the weights of a layer, and its batch norm or bias."""
+        W = weight_variable(shape, [flags.seed, index], f"W_{name}", flags.initializer)
         units = shape[-1]
-        return W, BatchNorm(units) if values.batch_norm else Bias(units, f"b_{name}")
+        return W, BatchNorm(units) if flags.batch_norm else Bias(units, f"b_{name}")
 
-    def __call__(self, x, keep_prob, step, training):
-        with tf.name_scope("input/"):  # the slash goes back into a scope that is there
-            x_image = tf.reshape(x, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
+    def __call__(self, images, keep_prob, step, training):
+        with tf.name_scope("input/"):  # the slash reopens an existing scope
+            x_image = tf.reshape(images, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
 
         with tf.name_scope("conv1/"):
             h_conv1 = conv2d(x_image, self.W_conv1)  # [n, 28, 28, 12]
@@ -82,11 +89,11 @@ class MnistConvnet(tf.Module):
         with tf.name_scope("fc2/"):
             y = tf.matmul(h_fc1_drop, self.W_fc2) + self.b_fc2  # [n, 10]
         layers = {"conv1": h_conv1, "conv2": h_conv2, "conv3": h_conv3, "fc1": h_fc1, "fc2": y}
-        return y, layers
+        return {"logits": y}, layers
 
 
 if __name__ == "__main__":
-    trainer.main(
+    main(
         MnistConvnet,
         __doc__,
         epochs=10,

@@ -2,8 +2,8 @@
 
     python tf2_style/mnist_deep.py
 
-Two convolutions, each with max-pooling, and two dense layers with dropout between them: the model
-and the constants of TensorFlow's tutorial "Deep MNIST for Experts". Its twin is
+Two convolutions, each with max-pooling, and two dense layers with dropout between them. The model
+and the constants are those of TensorFlow's tutorial "Deep MNIST for Experts". Its twin is
 tf1_style/mnist_deep.py.
 """
 
@@ -17,20 +17,28 @@ from shared.console import quiet_import
 with quiet_import():
     import tensorflow as tf
 
-from tf2_style import trainer
-from tf2_style.layers import bias_variable, conv2d, dropout, matmul, max_pool_2x2, weight_variable
+from tf2_style.training import main
+from tf2_style.training.classifier import Classifier
+from tf2_style.training.layers import (
+    bias_variable,
+    conv2d,
+    dropout,
+    matmul_with_fast_gradient,
+    max_pool_2x2,
+    weight_variable,
+)
 
 
-class MnistDeep(tf.Module):
-    """The logits of ten classes for flat images, and the activations of each layer.
+class MnistDeep(Classifier):
+    """Maps flat images to the logits of ten classes and the activations of each layer.
 
-    The module owns its variables: `__init__` makes them once, eagerly; `__call__` is traced into
-    a graph, more than once, and must not make any.
+    The module owns its variables. `__init__` creates them once, eagerly. TensorFlow traces
+    `__call__` into a graph, more than once, so `__call__` must not create any.
     """
 
-    def __init__(self, values):
-        super().__init__()
-        self.seed = seed = values.seed
+    def __init__(self, flags):
+        super().__init__(flags)
+        self.seed = seed = flags.seed
         with tf.name_scope("conv1"):
             self.W_conv1 = weight_variable([5, 5, 1, 32], [seed, 0], name="W_conv1")
             self.b_conv1 = bias_variable([32], name="b_conv1")
@@ -47,9 +55,9 @@ class MnistDeep(tf.Module):
             self.W_fc2 = weight_variable([1024, 10], [seed, 6], name="W_fc2")
             self.b_fc2 = bias_variable([10], name="b_fc2")
 
-    def __call__(self, x, keep_prob, step, training):
-        with tf.name_scope("input/"):  # the slash goes back into a scope that is there
-            x_image = tf.reshape(x, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
+    def __call__(self, images, keep_prob, step, training):
+        with tf.name_scope("input/"):  # the slash reopens an existing scope
+            x_image = tf.reshape(images, [-1, 28, 28, 1])  # [n, 784] to [n, 28, 28, 1]
 
         with tf.name_scope("conv1/"):
             h_conv1 = tf.nn.relu(conv2d(x_image, self.W_conv1) + self.b_conv1)
@@ -65,18 +73,20 @@ class MnistDeep(tf.Module):
 
         with tf.name_scope("fc1/"):
             h_pool2_flat = tf.reshape(h_pool2, [-1, 7 * 7 * 64])
-            h_fc1 = tf.nn.relu(matmul(h_pool2_flat, self.W_fc1) + self.b_fc1)  # [n, 1024]
+            # tf.matmul with a faster gradient: saves an eighth of a step, same bits.
+            h_fc1 = matmul_with_fast_gradient(h_pool2_flat, self.W_fc1)
+            h_fc1 = tf.nn.relu(h_fc1 + self.b_fc1)  # [n, 1024]
 
         with tf.name_scope("dropout"):
             h_fc1_drop = dropout(h_fc1, keep_prob, seed=[self.seed, step])
 
         with tf.name_scope("fc2/"):
             y_conv = tf.matmul(h_fc1_drop, self.W_fc2) + self.b_fc2  # [n, 10]
-        return y_conv, {"conv1": h_conv1, "conv2": h_conv2, "fc1": h_fc1, "fc2": y_conv}
+        return {"logits": y_conv}, {"conv1": h_conv1, "conv2": h_conv2, "fc1": h_fc1, "fc2": y_conv}
 
 
 if __name__ == "__main__":
-    trainer.main(
+    main(
         MnistDeep,
         __doc__,
         max_steps=20000,

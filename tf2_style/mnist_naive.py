@@ -1,8 +1,8 @@
-"""Two dense layers on MNIST, written from nothing, about 82 % (TensorFlow 2 style).
+"""Two dense layers on MNIST, written from scratch, about 82 % (TensorFlow 2 style).
 
     python tf2_style/mnist_naive.py
 
-Layer, model, batches, loss and gradient descent in a few lines each, after F. Chollet, Deep
+Layer, model, batches, loss and gradient descent take a few lines each. It follows F. Chollet, Deep
 Learning with Python, 2nd edition, chapter 2. Its twin is tf1_style/mnist_naive.py.
 """
 
@@ -17,7 +17,7 @@ from shared.console import quiet_import
 with quiet_import():
     import tensorflow as tf
 
-from absl import flags
+from absl.flags import DEFINE_integer, FlagValues
 
 from shared import console, datasets
 from shared.flags import define_dataset, define_learning_rate, parse_values
@@ -54,7 +54,7 @@ class NaiveSequential:
 
 
 class BatchGenerator:
-    """The batches of all epochs, in the order of the file; the last of each epoch may be short."""
+    """Yields the batches of all epochs in file order; the last of each epoch may be short."""
 
     def __init__(self, examples, batch_size, epochs):
         self.examples = examples
@@ -64,7 +64,7 @@ class BatchGenerator:
     def __iter__(self):
         for _ in range(self.epochs):
             for part in self.examples.slices(self.batch_size):
-                yield self.examples.batch(part)
+                yield self.examples.batch(part, one_hot=False)
 
 
 def fit(model, batches, learning_rate):
@@ -73,7 +73,7 @@ def fit(model, batches, learning_rate):
     @tf.function(input_signature=[IMAGES, LABELS])
     def train_step(images, labels):
         with tf.GradientTape() as tape:
-            # The mean cross-entropy. Clipped as Keras does, as the logarithm of 0 is -inf.
+            # The mean cross-entropy, clipped as in Keras because the logarithm of 0 is -inf.
             log = tf.math.log(tf.clip_by_value(model(images), 1e-7, 1 - 1e-7))
             loss = -tf.reduce_mean(tf.reduce_sum(tf.one_hot(labels, 10) * log, axis=1))
         for w, g in zip(model.weights, tape.gradient(loss, model.weights)):
@@ -84,32 +84,33 @@ def fit(model, batches, learning_rate):
     trace = Trace()
     trace.record(0, None, variables)
     for step, batch in enumerate(batches):
-        loss = train_step(*batch)
+        loss = train_step(**batch)
         if step % 100 == 0:
             print(f"step {step}, training loss {loss:.4f}", flush=True)
         trace.record(step + 1, loss, variables)
+    trace.save()
 
 
 def main():
-    """Does what the command line asks for."""
+    """Runs the program."""
     with console.one_line_errors():
-        values = flags.FlagValues()
-        define_dataset(values)
-        flags.DEFINE_integer("epochs", 10, "Epochs to train.", 1, flag_values=values)
-        flags.DEFINE_integer("max_steps", None, "Most steps.", 1, sys.maxsize, flag_values=values)
-        flags.DEFINE_integer("batch_size", 128, "Examples per step.", 1, flag_values=values)
-        define_learning_rate(values, 1e-3)
-        flags.DEFINE_integer("seed", 0, "Seed of the weights.", 0, 2**31 - 1, flag_values=values)
-        parse_values(values, sys.argv, __doc__)
-        data = datasets.load(values.dataset, values.data_dir, validation_size=0)
-        hidden = NaiveDense(784, 512, tf.nn.relu, seed=[values.seed, 0])
-        output = NaiveDense(512, 10, tf.nn.softmax, seed=[values.seed, 2])
+        flags = FlagValues()
+        define_dataset(flags)
+        DEFINE_integer("epochs", 10, "Epochs to train.", 1, flag_values=flags)
+        DEFINE_integer("max_steps", None, "Step limit.", 1, sys.maxsize, flag_values=flags)
+        DEFINE_integer("batch_size", 128, "Examples per step.", 1, flag_values=flags)
+        define_learning_rate(flags, 1e-3)
+        DEFINE_integer("seed", 0, "Seed of the initial weights.", 0, 2**31 - 1, flag_values=flags)
+        parse_values(flags, sys.argv, __doc__)
+        data = datasets.load(flags.dataset, flags.data_dir, validation_size=0)
+        hidden = NaiveDense(784, 512, tf.nn.relu, seed=[flags.seed, 0])
+        output = NaiveDense(512, 10, tf.nn.softmax, seed=[flags.seed, 2])
         model = NaiveSequential([hidden, output])
-        batches = BatchGenerator(data.train, values.batch_size, values.epochs)
-        fit(model, itertools.islice(batches, values.max_steps), values.learning_rate)
-        images, labels = data.test.batch(slice(None))
+        batches = BatchGenerator(data.train, flags.batch_size, flags.epochs)
+        fit(model, itertools.islice(batches, flags.max_steps), flags.learning_rate)
+        test = data.test.batch(slice(None), one_hot=False)
         classify = tf.function(lambda x: tf.argmax(model(x), axis=1), input_signature=[IMAGES])
-        print(f"test accuracy {(classify(images).numpy() == labels).mean():g}")
+        print(f"test accuracy {(classify(test['images']).numpy() == test['labels']).mean():g}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python tf2_style/perceptron.py            with weights set by hand
     python tf2_style/perceptron.py --train    with weights learned by gradient descent
 
-One neuron with two inputs, 0 or 1, whose output is -1 for false and 1 for true. The sign that it
-decides by has no gradient, so it learns with tanh in its place. Its twin is
+One neuron with two inputs, 0 or 1. Its output is -1 for false and 1 for true. The sign function has
+no gradient, so the neuron learns with tanh instead. Its twin is
 tf1_style/perceptron.py.
 """
 
@@ -19,7 +19,7 @@ with quiet_import():
     import tensorflow as tf
 
 import numpy as np
-from absl import flags
+from absl.flags import DEFINE_boolean, DEFINE_integer, FlagValues
 
 from shared import console
 from shared.flags import define_learning_rate, parse_values
@@ -32,7 +32,7 @@ Y = tf.TensorSpec([None, 1], tf.float32)
 
 
 class Perceptron(tf.Module):
-    """activation(x w + b), for x [n, 2]: [n, 1]."""
+    """activation(x w + b): maps x [n, 2] to [n, 1]."""
 
     def __init__(self, w, b, activation):
         super().__init__()
@@ -50,9 +50,9 @@ def set_by_hand():
     return perceptron(INPUTS).numpy()
 
 
-def train(values):
+def train(flags):
     """Returns the outputs [4, 1] of a perceptron that was trained."""
-    w = tf.random.stateless_uniform([2, 1], [values.seed, 0], minval=-0.5, maxval=0.5)
+    w = tf.random.stateless_uniform([2, 1], [flags.seed, 0], minval=-0.5, maxval=0.5)
     perceptron = Perceptron(w, tf.zeros([1]), tf.tanh)
     variables = {"w": perceptron.w, "b": perceptron.b}
 
@@ -69,34 +69,33 @@ def train(values):
         for name, variable in variables.items():
             # The kernel of tf.train.GradientDescentOptimizer, so that both styles round alike.
             tf.raw_ops.ResourceApplyGradientDescent(
-                var=variable.handle, alpha=values.learning_rate, delta=gradients[name]
+                var=variable.handle, alpha=flags.learning_rate, delta=gradients[name]
             )
         return loss
 
     trace = Trace()
     trace.record(0, None, variables)
-    for epoch in range(values.epochs):
+    for epoch in range(flags.epochs):
         loss = train_step(INPUTS, TARGETS)
         if epoch % 100 == 0:
             print(f"epoch {epoch}, loss {loss:.4f}", flush=True)
         trace.record(epoch + 1, loss, variables)
+    trace.save()
     outputs, loss = forward(INPUTS, TARGETS)
-    print(f"epoch {values.epochs}, loss {loss:.4f}")
+    print(f"epoch {flags.epochs}, loss {loss:.4f}")
     return outputs.numpy()
 
 
 def main():
-    """Does what the command line asks for."""
+    """Runs the program."""
     with console.one_line_errors():
-        values = flags.FlagValues()
-        flags.DEFINE_boolean("train", False, "Learn the weights.", flag_values=values)
-        flags.DEFINE_integer("epochs", 500, "Epochs to train.", 1, flag_values=values)
-        define_learning_rate(values, 0.1)
-        flags.DEFINE_integer(
-            "seed", 0, "Seed of the first weights.", 0, 2**31 - 1, flag_values=values
-        )
-        parse_values(values, sys.argv, __doc__)
-        outputs = train(values) if values.train else set_by_hand()
+        flags = FlagValues()
+        DEFINE_boolean("train", False, "Learn the weights.", flag_values=flags)
+        DEFINE_integer("epochs", 500, "Epochs to train.", 1, flag_values=flags)
+        define_learning_rate(flags, 0.1)
+        DEFINE_integer("seed", 0, "Seed of the initial weights.", 0, 2**31 - 1, flag_values=flags)
+        parse_values(flags, sys.argv, __doc__)
+        outputs = train(flags) if flags.train else set_by_hand()
         for (first, second), output in zip(INPUTS, outputs[:, 0]):
             print(f"{first:g} {second:g} -> {output:.4g}")
         right = np.count_nonzero(np.sign(outputs) == TARGETS)

@@ -2,10 +2,10 @@
 
     python tf2_style/tape_basics.py
 
-The tape writes down what is done to variables while it is open, and goes back through it; to other
-tensors only after tape.watch. Where y is not a scalar, the gradients are those of the sum of its
-elements. The functions are those of F. Chollet, Deep Learning with Python, 2nd edition, chapter 2.
-Its twin is tf1_style/tape_basics.py.
+While the tape is open, it records operations on variables. It records operations on other tensors
+only after tape.watch. If y is not a scalar, the gradients are those of the sum of its elements. The
+functions are those of F. Chollet, Deep Learning with Python, 2nd edition, chapter 2. Its twin is
+tf1_style/tape_basics.py.
 """
 
 import sys
@@ -26,7 +26,7 @@ from shared.trace import Trace
 
 
 def scalar_gradient():
-    """Returns the gradient of 2x + 3 by a scalar x."""
+    """Returns the gradient of 2x + 3 with respect to a scalar x."""
     x = tf.Variable(0.0)
     with tf.GradientTape() as tape:
         y = 2 * x + 3
@@ -34,7 +34,7 @@ def scalar_gradient():
 
 
 def matrix_gradient():
-    """Returns the gradient of 2X + 3 by X [2, 2]."""
+    """Returns the gradient of 2X + 3 with respect to X [2, 2]."""
     X = tf.Variable(tf.zeros([2, 2]))
     with tf.GradientTape() as tape:
         y = 2 * X + 3
@@ -42,7 +42,7 @@ def matrix_gradient():
 
 
 def dense_gradients():
-    """Returns the gradients of xW + b by W [2, 2] and by b [2]."""
+    """Returns the gradients of xW + b with respect to W [2, 2] and b [2]."""
     W = tf.Variable(tf.random.stateless_uniform([2, 2], seed=[0, 0]))
     b = tf.Variable(tf.zeros([2]))
     x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
@@ -55,6 +55,7 @@ def main():
     """Prints the gradients."""
     with console.one_line_errors():
         parse_values(flags.FlagValues(), sys.argv, __doc__)
+        trace = Trace()
         by_W, by_b = dense_gradients()
         gradients = {
             "d(2x+3)/dx": scalar_gradient(),
@@ -64,7 +65,8 @@ def main():
         }
         for name, gradient in gradients.items():
             print(f"{name}: shape {list(gradient.shape)}, {gradient.numpy().tolist()}")
-        Trace().record(0, None, {}, gradients)
+        trace.record(0, None, {}, gradients)
+        trace.save()
 
 
 if __name__ == "__main__":

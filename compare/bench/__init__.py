@@ -1,15 +1,16 @@
-"""Measures the twins' speed beside Keras, PyTorch, TensorFlow 1.15.5 and the machine's own limit.
+"""Measures the speed of both styles beside Keras, PyTorch, TensorFlow 1.15.5 and a lower bound.
 
     python -m compare bench
     python -m compare bench --quick
 
-All programs do the same steps on the same examples, and take turns: each is stopped while another
-is measured, so that what else goes on hits them all. Leaves bench.json, table.md and bench.png in
-runs/bench. What counts are ratios of medians; most of them have a bar. Exit 1 if one is missed or
-one of the twins failed; a peer that is not installed is a row that says so.
+All programs train on the same examples and take turns: while one is measured, the others are
+paused. So other load on the machine affects all of them alike. Writes bench.json, table.md and
+bench.png to runs/bench. The results are ratios of medians; most of them have a threshold. Exit 1 if
+a threshold is missed or a program of the project failed. If another program is not installed, its
+row shows this.
 
-It takes about 45 minutes on two cores and 10 GiB of memory, and wants the machine to itself;
---quick has fewer programs and parts, and is done in two minutes.
+It takes about 45 minutes on two cores and 10 GiB of memory, and needs an idle machine. --quick
+measures less and takes two minutes.
 """
 
 import argparse
@@ -19,39 +20,58 @@ import signal
 import sys
 import time
 
-from compare.bench import bars, drawing, measure
+from compare import options, tables
+from compare.bench import drawing, measure, thresholds
 from compare.bench.programs import MODELS, PRECISIONS
-from compare.experiments import cases, tables
 from shared import datasets, files, machine
 
 PARTS = ("steps", "causes", "start", "memory", "logging", "long")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help="a part of it, in two minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="take fewer measurements, in two minutes"
+    )
     parser.add_argument(
         "--part",
         action="append",
         choices=PARTS,
-        help="default: all. steps: milliseconds a step; causes: what makes one slow or fast; "
-        "start: from the shell to the accuracy; memory: at its peak; logging: all of it on and "
-        "off; long: 20,000 steps of mnist_deep",
+        help="default: all. steps: milliseconds a step; causes: what makes a step slow or fast; "
+        "start: seconds from the shell to the accuracy; memory: peak memory; logging: the time "
+        "that all logging takes; long: 20,000 steps of mnist_deep",
     )
-    parser.add_argument("--model", action="append", choices=MODELS, help="of the steps; all")
-    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="likewise; both")
     parser.add_argument(
-        "--rounds", type=cases.at_least(1, 100), metavar="N", help="default: 5, with --quick 2"
+        "--model",
+        action="append",
+        choices=MODELS,
+        help="measure the steps of this model (default: all)",
     )
-    parser.add_argument("--dataset", choices=datasets.NAMES, default="mnist")
-    parser.add_argument("--data_dir", default="", help="handed on to the programs")
-    parser.add_argument("--output", metavar="DIR", help="default: runs/bench, or runs/bench-quick")
+    parser.add_argument(
+        "--precision",
+        action="append",
+        choices=PRECISIONS,
+        help="measure the steps in this precision (default: both)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=options.at_least(1, 100),
+        metavar="N",
+        help="turns of each program (default: 5, with --quick 2)",
+    )
+    parser.add_argument(
+        "--dataset", choices=datasets.NAMES, default="mnist", help="default: %(default)s"
+    )
+    parser.add_argument("--data_dir", default="", help="passed to the programs")
+    parser.add_argument(
+        "--output_dir", metavar="DIR", help="default: runs/bench, or runs/bench-quick"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))  # or programs stay, stopped
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))  # ends stopped programs
     console = tables.console()
-    directory = cases.output(arguments, "bench")
-    datasets.load(arguments.dataset, arguments.data_dir)  # at hand from here on
+    directory = options.output_dir(arguments, "bench")
+    datasets.load(arguments.dataset, arguments.data_dir)  # fails now if the dataset is missing
     found = {
         "command": shlex.join(["python", "-m", "compare", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
@@ -64,12 +84,12 @@ def main(arguments: argparse.Namespace) -> int:
         with files.writing(directory):
             os.makedirs(directory, exist_ok=True)
             files.write_json(os.path.join(directory, "bench.json"), found)
-    found["bars"] = bars.judged(found)
+    found["thresholds"] = thresholds.judged(found)
     files.write_json(os.path.join(directory, "bench.json"), found)
     shown = [
-        bars.steps_table("Milliseconds a step", found["rows"]),
-        bars.steps_table("What makes a step slow or fast", found["causes"]),
-        bars.bars_table(found),
+        thresholds.steps_table("Milliseconds a step", found["rows"]),
+        thresholds.steps_table("What makes a step slow or fast", found["causes"]),
+        thresholds.thresholds_table(found),
     ]
     shown = [table for table in shown if table.rows]
     tables.write_markdown(shown, found, directory)
@@ -77,4 +97,4 @@ def main(arguments: argparse.Namespace) -> int:
         console.print(tables.rich(table))
     drawing.draw(found, os.path.join(directory, "bench.png"))
     console.print(f"written: {directory}", soft_wrap=True)
-    return 0 if bars.is_good(found) else 1
+    return 0 if thresholds.all_met(found) else 1

@@ -1,23 +1,23 @@
-"""The picture of the benchmark: each program's time beside the others'."""
+"""The picture of the benchmark: the time of each program."""
 
 import os
 
 import numpy as np
 
+from compare import drawing
 from compare.bench import programs
-from compare.experiments import drawing
-from shared import files
+from shared import repair
 
 
 def draw(found: dict, path: str) -> None:
-    """Draws one panel for each model and precision that has peers."""
+    """Draws one panel for each model and precision; models without other programs are left out."""
     panels = {}
     for row in found["rows"]:
         if row["model"] in programs.WITH_PEERS and row["milliseconds"]:
             panels.setdefault((row["model"], row["precision"]), []).append(row)
     if not panels:
-        if os.path.exists(path):  # that of another run, beside these tables
-            files.remove(path)
+        if os.path.exists(path):  # from an earlier benchmark
+            repair.remove(path)
         return
     sizes = [len(rows) + 1 for rows in panels.values()]
     with drawing.picture(path, 7, 0.25 * sum(sizes) + 0.5 * len(sizes)) as figure:

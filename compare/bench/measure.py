@@ -1,6 +1,5 @@
-"""The parts of the benchmark; each adds to what was found."""
+"""The parts of the benchmark; each adds its results to `found`."""
 
-import json
 import os
 import shlex
 import sys
@@ -8,12 +7,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
-from compare import runner
-from compare.bars import FULL
+from compare import reading, runner
 from compare.bench import programs
 from compare.bench.programs import IMPORT
 from compare.bench.race import Ended, Program
 from compare.runner import STYLES
+from compare.thresholds import FULL
 from shared import machine
 from shared.console import UserError
 
@@ -22,7 +21,7 @@ LONG = 20000  # steps
 
 
 def steps(arguments, found: dict, console) -> None:
-    """Milliseconds a step: all programs of a model in a precision take turns."""
+    """Measures milliseconds a step; all programs of a model in a precision take turns."""
     models = arguments.model or (programs.WITH_PEERS if arguments.quick else programs.MODELS)
     has_both = machine.has_bfloat16() and not arguments.quick
     precisions = arguments.precision or programs.PRECISIONS[: 1 + has_both]
@@ -35,7 +34,7 @@ def steps(arguments, found: dict, console) -> None:
 
 
 def causes(arguments, found: dict, console) -> None:
-    """Milliseconds a step of programs that differ in one thing each."""
+    """Measures milliseconds a step of programs that differ in one thing each."""
     found["causes"] = []
     for model in programs.WITH_PEERS:
         if arguments.model and model not in arguments.model:
@@ -46,8 +45,8 @@ def causes(arguments, found: dict, console) -> None:
             found["causes"] += _in_turn(rows, arguments)
 
 
-def _in_turn(rows: list[programs.Row], arguments) -> list[dict]:
-    """Returns what was measured of programs that take turns, as JSON can hold it."""
+def _in_turn(rows: list[programs.Entrant], arguments) -> list[dict]:
+    """Measures programs that take turns; returns the results as JSON values."""
     with ExitStack() as stack:
         entrants, faults = _start(rows, stack)
         for _ in range(arguments.rounds or (2 if arguments.quick else 5)):
@@ -71,22 +70,22 @@ def _in_turn(rows: list[programs.Row], arguments) -> list[dict]:
 
 
 def _turn(name: str, program: Program, seconds: float) -> float:
-    """Returns the seconds a step of a program, measured for so long; the limit knows its own."""
+    """Returns the seconds a step, measured for `seconds`; `limit.py` prints its own measurement."""
     if name == programs.LIMIT:
         program.run_to(program.step + 1)
         return float(program.printed.split()[2]) / 1e3  # step N, X ms
     return program.pace(seconds)
 
 
-def _start(rows: list[programs.Row], stack: ExitStack) -> tuple[dict, dict]:
-    """Starts programs side by side; returns those that run, and the faults of the others.
+def _start(rows: list[programs.Entrant], stack: ExitStack) -> tuple[dict, dict]:
+    """Starts all programs; returns the running ones, and the faults of the others.
 
-    Each is stopped after it has printed a few lines, by when what is made only once is made.
+    Each is paused after a few lines: by then it has compiled its code and allocated its memory.
     """
 
     def warm_up(row):
         if not os.path.exists(row.command[0]):
-            return None, f"{row.command[0]} is not there; ./run_all.sh legacy installs it"
+            return None, f"{row.command[0]} is missing; ./run_all.sh legacy installs it"
         program = stack.enter_context(Program(row.command))
         try:
             program.run_to(2 * row.every)
@@ -97,7 +96,7 @@ def _start(rows: list[programs.Row], stack: ExitStack) -> tuple[dict, dict]:
     with ThreadPoolExecutor(len(rows)) as pool:
         try:
             started = dict(zip([row.name for row in rows], pool.map(warm_up, rows)))
-        except BaseException:  # a signal; without programs there is nothing left to wait for
+        except BaseException:  # a signal: ending the programs ends the threads
             stack.close()
             raise
     running = {name: (program, []) for name, (program, _) in started.items() if program}
@@ -105,7 +104,7 @@ def _start(rows: list[programs.Row], stack: ExitStack) -> tuple[dict, dict]:
 
 
 def start(arguments, found: dict, console) -> None:
-    """Seconds from the shell to the printed accuracy, beside those of a bare import."""
+    """Measures seconds from the shell to the printed accuracy, and those of a bare import."""
     console.print("start")
     bare = [sys.executable, "-c", IMPORT]
     seconds = {IMPORT: [], **{style: [] for style in STYLES}}
@@ -120,13 +119,13 @@ def start(arguments, found: dict, console) -> None:
                 list_.append(outcome.seconds)
                 if name in STYLES:
                     _check_accuracy(arguments, outcome)
-    if not arguments.quick:  # the first of each may find its files not yet in memory
+    if not arguments.quick:  # the first run reads its files from disk
         seconds = {name: list_[1:] for name, list_ in seconds.items()}
     found["start"] = {name: [round(s, 3) for s in list_] for name, list_ in seconds.items()}
 
 
 def _check_accuracy(arguments, outcome: runner.Outcome) -> None:
-    """Refuses the time of a script that has not learnt what it should."""
+    """Raises an error if the test accuracy misses its threshold: the time then means nothing."""
     accuracy = float(outcome.lines[-1].split()[-1])
     fault = FULL[arguments.dataset, "mnist_softmax"].fault(accuracy)
     if fault:
@@ -134,7 +133,7 @@ def _check_accuracy(arguments, outcome: runner.Outcome) -> None:
 
 
 def memory(arguments, found: dict, console) -> None:
-    """MiB at the peak of mnist_deep, with all that a run leaves, beside those of a bare import."""
+    """Measures the peak MiB of mnist_deep with all its outputs, and of a bare import."""
     console.print("memory")
     outcome = _checked([sys.executable, "-c", f"{IMPORT}; {_PEAK}"])
     kibibytes = int(outcome.lines[-1]) / (1024 if sys.platform == "darwin" else 1)
@@ -148,7 +147,7 @@ def memory(arguments, found: dict, console) -> None:
 
 
 def logging(arguments, found: dict, console) -> None:
-    """Seconds for 1,000 steps of mnist_deep with all its logging, and with none."""
+    """Measures seconds for 1,000 steps of mnist_deep with all its logging, and without."""
     console.print("logging")
     ways = {"off": ["--nolog", "--save_every=0"], "on": ["--trace_every=10"]}
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
@@ -172,9 +171,9 @@ def logging(arguments, found: dict, console) -> None:
 
 
 def long(arguments, found: dict, console) -> None:
-    """The last thousand of 20,000 steps beside the first of another run; the accuracy of it.
+    """Compares the speed at the end of 20,000 steps with the speed at the start of another run.
 
-    In bfloat16 where the processor has it, as that accuracy has a bar of its own.
+    It uses bfloat16 if the processor has it: the accuracy in bfloat16 has a threshold.
     """
     precision = "bfloat16" if machine.has_bfloat16() else "float32"
     found["long"] = {"precision": precision}
@@ -184,7 +183,9 @@ def long(arguments, found: dict, console) -> None:
 
             def started(name, directory=directory, style=style, stack=stack):
                 flags = ["--nolog", f"--max_steps={LONG}", f"--precision={precision}"]
-                flags.append("--eval_every=20")  # many short windows, as the weather changes
+                flags.append(
+                    "--eval_every=20"
+                )  # many short windows, as the load on the machine changes
                 run_dir = os.path.join(directory, name)
                 command = _script(style, "mnist_deep", arguments, run_dir, *flags)
                 return stack.enter_context(Program(command))
@@ -196,8 +197,7 @@ def long(arguments, found: dict, console) -> None:
                 new.run_to(20)
                 pairs = [(old.pace(steps=100), new.pace(steps=100)) for _ in range(8)]
                 old.run_to_end()
-            with open(os.path.join(directory, "old", "result.json")) as file:
-                peak = json.load(file)["peak_memory_mib"]
+            peak = reading.result_so_far(os.path.join(directory, "old"))["peak_memory_mib"]
         seconds = {"last": [pair[0] for pair in pairs], "first": [pair[1] for pair in pairs]}
         found["long"][style] = {
             **{name: [round(1e3 * s, 4) for s in list_] for name, list_ in seconds.items()},
@@ -208,11 +208,11 @@ def long(arguments, found: dict, console) -> None:
 
 def _script(style: str, script: str, arguments, run_dir: str, *flags: str) -> list[str]:
     command = [sys.executable, str(runner.ROOT / style / f"{script}.py"), f"--run_dir={run_dir}"]
-    return [*command, f"--dataset={arguments.dataset}", f"--data_dir={arguments.data_dir}", *flags]
+    return [*command, *programs.data(arguments), *flags]
 
 
 def _checked(command: list[str], run_dir: str | None = None) -> runner.Outcome:
-    outcome = runner.run(command, run_dir, on_step=lambda step: None)
+    outcome = runner.run(command, run_dir)
     if outcome.exit_code:
         raise UserError(f"{shlex.join(command)}: exit {outcome.exit_code}: {outcome.error}")
     return outcome

@@ -1,4 +1,4 @@
-"""What is measured: the command lines of the twins and of their peers."""
+"""The command lines of the programs that are measured."""
 
 import os
 import sys
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from compare.runner import ROOT, STYLES
 
 PRECISIONS = ("float32", "bfloat16")
-# Steps from one line to the next: a third of a second to a second and a half of them.
+# Steps between two printed lines; they take a third of a second to a second and a half.
 MODELS = {"mnist_softmax": 500, "mnist_mlp": 200, "mnist_deep": 50, "mnist_convnet": 20}
 WITH_PEERS = ("mnist_softmax", "mnist_deep")
 IMPORT = "import tensorflow"
 FAST = "--steps_per_call=100"
 LIMIT = "the machine's limit"
 LEGACY = "TensorFlow 1.15.5"
+OLD = "an old program, tf1_style.run"
+OLD_LEGACY = "an old program, TensorFlow 1.15.5"
 _LEGACY_PYTHON = ROOT / ".venv-tf115" / "bin" / "python"
 _PEERS = {
     "Keras, fit": ["keras_mnist.py", "--way=fit"],
@@ -55,14 +57,14 @@ _QUICK = (*STYLES, "Keras, fit", "PyTorch, fused, channels_last", LIMIT)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One program on one model.
+class Entrant:
+    """One program that takes part, on one model.
 
     Attributes
     ----------
-    name : of the program, such as "tf1_style", "tf1_style --steps_per_call=100" or "Keras, fit".
-    every : steps from one of its lines to the next.
-    is_ours : whether it is one of the twins, on today's TensorFlow.
+    name : its name, such as "tf1_style", "tf1_style --steps_per_call=100" or "Keras, fit".
+    every : steps between two of its printed lines.
+    is_ours : whether it is a program of the project, on TensorFlow 2.
     """
 
     model: str
@@ -73,13 +75,13 @@ class Row:
     is_ours: bool = False
 
 
-def rows(model: str, precision: str, arguments, directory: str) -> list[Row]:
-    """Returns those that take turns, for a model in a precision.
+def rows(model: str, precision: str, arguments, directory: str) -> list[Entrant]:
+    """Returns the programs that take turns, for a model in a precision.
 
     Parameters
     ----------
-    arguments : of the command line.
-    directory : for what the runs of the twins leave.
+    arguments : the parsed command line.
+    directory : the folder for the run folders.
     """
     found = []
     for style in STYLES:
@@ -87,54 +89,72 @@ def rows(model: str, precision: str, arguments, directory: str) -> list[Row]:
             name = " ".join([style, *flags])
             own = [f"--precision={precision}", *flags]
             run_dir = os.path.join(directory, f"{model}-{precision}-{len(found)}")
-            every = max(100, MODELS[model]) if flags else MODELS[model]  # a line ends a call
+            every = (
+                max(100, MODELS[model]) if flags else MODELS[model]
+            )  # a line ends a call of many steps
             command = twin(style, model, arguments, run_dir, every, *own)
-            found.append(Row(model, precision, name, command, every, is_ours=True))
+            found.append(Entrant(model, precision, name, command, every, is_ours=True))
     if model in WITH_PEERS:
         peers = _PEERS if precision == "float32" else _AUTOCAST
         for name, (script, *flags) in peers.items():
             command = _peer(script, *flags, model=model, arguments=arguments)
-            # The limit prints what it has measured each time.
+            # The limit prints one measurement a line, without steps in between.
             every = 0 if name == LIMIT else MODELS[model]
-            found.append(Row(model, precision, name, command, every))
+            found.append(Entrant(model, precision, name, command, every))
         if precision == "float32":
             run_dir = os.path.join(directory, f"{model}-legacy")
             command = twin(STYLES[0], model, arguments, run_dir, MODELS[model])
             command = [str(_LEGACY_PYTHON), *command[1:]]
-            found.append(Row(model, precision, LEGACY, command, MODELS[model]))
-    if arguments.quick:  # of the softmax, which is quick, the fast path too
+            found.append(Entrant(model, precision, LEGACY, command, MODELS[model]))
+    if (model, precision, arguments.dataset) == ("mnist_deep", "float32", "mnist"):
+        found += _old_program(model, precision, arguments, directory)
+    if arguments.quick:  # the softmax is fast: measure both of its paths
         found = [r for r in found if r.name in _QUICK or (r.is_ours and model == "mnist_softmax")]
     return found
 
 
-def causes(model: str, arguments, directory: str) -> list[Row]:
-    """Returns programs that differ in one thing each, which docs/speed.md tells of."""
+def causes(model: str, arguments, directory: str) -> list[Entrant]:
+    """Returns the programs of docs/speed.md, each of which differs in one thing."""
     found = []
     for name, (script, *flags) in _CAUSES[model].items():
         every = _SLOW.get(name, MODELS[model])
         command = _peer(script, *flags, model=model, arguments=arguments, every=every)
-        found.append(Row(model, "float32", name, command, every))
+        found.append(Entrant(model, "float32", name, command, every))
     for name, (variables, *flags) in _SETTINGS.items():
         run_dir = os.path.join(directory, f"{model}-{len(found)}")
         every = max(100, MODELS[model]) if FAST in flags else MODELS[model]
         command = twin(STYLES[1], model, arguments, run_dir, every, *flags)
         command = ["/usr/bin/env", *variables.split(), *command]
-        found.append(Row(model, "float32", f"{STYLES[1]}{name}", command, every, is_ours=True))
+        found.append(Entrant(model, "float32", f"{STYLES[1]}{name}", command, every, is_ours=True))
     return found
+
+
+def _old_program(model: str, precision: str, arguments, directory: str) -> list[Entrant]:
+    """Returns the same old program on today's TensorFlow and on its own."""
+    script = str(ROOT / "compare" / "bench" / "peers" / "old_deep.py")
+    data_dir = arguments.data_dir or os.path.join(directory, "MNIST_data")
+    command = [script, f"--data_dir={data_dir}", f"--eval_every={MODELS[model]}"]
+    runner = ["/usr/bin/env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tf1_style.run"]
+    return [
+        Entrant(model, precision, OLD, [*runner, *command], MODELS[model], is_ours=True),
+        Entrant(model, precision, OLD_LEGACY, [str(_LEGACY_PYTHON), *command], MODELS[model]),
+    ]
 
 
 def _peer(script: str, *flags: str, model: str, arguments, every: int | None = None) -> list[str]:
     command = [sys.executable, str(ROOT / "compare" / "bench" / "peers" / script), *flags]
     every = every or MODELS[model]
-    return [*command, f"--model={model}", *_data(arguments), f"--eval_every={every}"]
+    return [*command, f"--model={model}", *data(arguments), f"--eval_every={every}"]
 
 
 def twin(style: str, model: str, arguments, run_dir: str, every: int, *flags: str) -> list[str]:
-    """Returns the command line of a script that does nothing but train, for a long time."""
-    command = [sys.executable, str(ROOT / style / f"{model}.py"), *_data(arguments)]
+    """Returns the command line of a program that trains without end and does nothing else."""
+    command = [sys.executable, str(ROOT / style / f"{model}.py"), *data(arguments)]
     command += ["--nolog", "--save_every=0", "--max_steps=1000000", f"--run_dir={run_dir}"]
     return [*command, f"--eval_every={every}", *flags]
 
 
-def _data(arguments) -> list[str]:
-    return [f"--dataset={arguments.dataset}", f"--data_dir={arguments.data_dir}"]
+def data(arguments) -> list[str]:
+    """Returns the flags that name the dataset."""
+    data_dir = [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
+    return [f"--dataset={arguments.dataset}", *data_dir]

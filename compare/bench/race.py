@@ -1,7 +1,7 @@
-"""Programs that take turns: each is stopped while another is measured.
+"""Programs that take turns: while one is measured, the others are paused.
 
-A program prints `step N` as it goes along; its pace is measured between two of those lines. It is
-known by nothing else, so a stranger's program can take part.
+A program must print lines `step N`; its speed is measured between two of them. So any program that
+prints such lines can take part.
 """
 
 import os
@@ -15,16 +15,16 @@ from compare import runner
 
 
 class Ended(Exception):
-    """A program has come to its end, good or bad, before it was expected to."""
+    """A program ended too early, with or without an error."""
 
 
 class Program:
-    """A program that was started, and that goes on only while it is waited for.
+    """A running program that is paused unless a method waits for it.
 
     Attributes
     ----------
-    step : that of the last line it printed.
-    printed : its last line, of whatever kind.
+    step : N of the last `step N` line.
+    printed : the last printed line of any kind.
     """
 
     def __init__(self, command: Sequence[str]):
@@ -32,7 +32,7 @@ class Program:
         self._stderr = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
-            start_new_session=True,  # a group of its own, which is stopped and goes on as a whole
+            start_new_session=True,  # a process group of its own, to signal its children as well
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
@@ -40,11 +40,11 @@ class Program:
         )
 
     def run_to(self, step: int) -> None:
-        """Lets it go on to the first line of at least that step.
+        """Lets the program run to its first line of at least that step.
 
         Raises
         ------
-        Ended : it printed no such line; the message is the last line of what it wrote to stderr.
+        Ended : it printed no such line; the message is the last line of its stderr.
         """
         self._signal(signal.SIGCONT)
         self._read()
@@ -53,11 +53,11 @@ class Program:
         self._signal(signal.SIGSTOP)
 
     def run_to_end(self) -> None:
-        """Lets it go on to its end.
+        """Lets the program run to its end.
 
         Raises
         ------
-        Ended : with another exit code than 0.
+        Ended : the exit code is not 0.
         """
         self._signal(signal.SIGCONT)
         try:
@@ -68,10 +68,10 @@ class Program:
                 raise
 
     def pace(self, seconds: float = 0, steps: int = 1) -> float:
-        """Returns the seconds a step, over so many seconds and steps or a little more.
+        """Returns the seconds a step, measured over at least that many seconds and steps.
 
-        The line at which it was stopped is not the one that it begins with: the program may have
-        gone on a little before it was stopped.
+        The measurement begins at the next line, not at the line where the program was paused: it
+        may have run a little further before the signal arrived.
         """
         self._signal(signal.SIGCONT)
         self._read()
@@ -84,17 +84,17 @@ class Program:
         return elapsed / (self.step - first)
 
     def _read(self) -> None:
-        """Waits for the next line with a step."""
+        """Waits for the next `step N` line."""
         for line in self._process.stdout:
             self.printed = line.rstrip("\n")
-            match = runner.STEP.match(line)
-            if match:
-                self.step = int(match[1])
+            match = runner.PROGRESS.match(line)
+            if match and match[1] == "step":
+                self.step = int(match[2])
                 return
         self._process.wait()
         self._stderr.seek(0)
         lines = self._stderr.read().strip().splitlines()
-        raise Ended(lines[-1] if lines else f"it ended with exit code {self._process.returncode}")
+        raise Ended(lines[-1] if lines else f"exit code {self._process.returncode}")
 
     def _signal(self, number: int) -> None:
         if self._process.poll() is None:

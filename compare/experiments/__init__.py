@@ -1,1 +1,1 @@
-"""Experiments: many runs of the scripts, set side by side in a table and a picture."""
+"""Experiments: many runs of the programs, compared in a table and a picture."""

@@ -1,9 +1,8 @@
-"""Cases of an experiment: their command lines, the folders of their runs, what these leave.
+"""The cases of an experiment: their command lines, their run folders, their results.
 
-A case is one setting of a script's flags. Each of its runs, one for a style and a seed, is a shell
-command with a folder of its own, DIRECTORY/STYLE/TITLE-seedN. So an experiment that was stopped
-goes on by the same command: a run that is complete there is not run again, and one that was cut
-short goes on from its newest checkpoint.
+A case is one setting of a program's flags. It has one run for each style and seed, a shell command
+with the run folder DIRECTORY/STYLE/TITLE-seedN. The same command resumes an interrupted experiment:
+complete runs are not repeated, and an incomplete run resumes from its newest checkpoint.
 """
 
 import argparse
@@ -18,38 +17,43 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from rich.console import Console
 
-from compare import runner
-from compare.report import reading
+from compare import options, reading, runner
 from shared import datasets
 from shared.console import StopRun, UserError
 
-STYLES = {"tf1": runner.STYLES[:1], "tf2": runner.STYLES[1:], "both": runner.STYLES}
-HANDED_ON = ("dataset", "data_dir", "epochs", "threads", "device")
+SHARED_FLAGS = ("dataset", "data_dir", "epochs", "threads", "device")
 QUICK = {"dataset": "digits", "epochs": 3, "batch_size": 32, "hidden": "64,32"}
-SAME = "same bits"
+SAME = "bit-identical"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One setting of a script, which `title` names in tables and in the names of folders."""
+    """One setting of a program.
+
+    Attributes
+    ----------
+    title : the name of the case in tables and folders.
+    flags : the program's flags, without those that differ from run to run.
+    source : the accuracy that the experiment's source reports; None if it reports none.
+    """
 
     title: str
     flags: dict[str, object]
-    source: float | None = None  # the accuracy that the experiment's source reports
+    source: float | None = None
     script: str = "mnist_mlp"
 
 
 @dataclass(frozen=True)
-class Run:
-    """What came of one run of a case; of one that failed there is neither result nor evaluation.
+class CaseRun:
+    """One run of a case and its results; a failed run has neither result nor evaluation.
 
     Attributes
     ----------
-    exit_code : 0, 3 if the loss was not finite, another if it failed otherwise.
-    fault : how it failed, in one line; empty if it did not.
-    result : what result.json holds.
-    evaluation : what evaluation.npz holds, see `shared.evaluation.save`.
-    twin : whether it left what the same run in the first style did; empty if that did not run.
+    exit_code : 0 if it succeeded; 3 if the loss was not finite; another number for another failure.
+    fault : how it failed, in one line; empty if it succeeded.
+    result : the contents of result.json.
+    evaluation : the arrays of evaluation.npz, see `shared.evaluation.save`.
+    twin : the comparison with the same run in the first style; empty if there is no such run.
     """
 
     case: Case
@@ -64,62 +68,58 @@ class Run:
 
     @property
     def minutes(self) -> float | None:
-        """The time that all its steps take at its pace; the last start may have made a few only."""
+        """The time of all steps at the run's speed; None if unknown.
+
+        A resumed run trains only some of the steps, so its own time would be too short.
+        """
         pace = self.result["steps_per_second"]
         return self.result["step"] / pace / 60 if pace else None
 
     @property
     def history(self) -> np.ndarray:
-        """The rows of history.csv, one an epoch, with a field for each column.
-
-        Raises
-        ------
-        UserError : the file is missing or damaged.
-        """
-        path = os.path.join(self.directory, "history.csv")
-        try:
-            rows = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
-            if len(rows) and not np.isnan(rows["epoch"]).any():
-                return rows
-        except (OSError, ValueError, IndexError, TypeError):
-            pass
-        raise UserError(f"{path}: expected a row for each epoch; remove {self.directory}")
+        """The rows of history.csv, one an epoch; see `reading.history`."""
+        return reading.history(self.directory)
 
 
-def add_arguments(parser: argparse.ArgumentParser, output: str, seeds: str = "0") -> None:
-    """Defines the options that all experiments share.
+def add_arguments(parser: argparse.ArgumentParser, output_dir: str, seeds: str = "0") -> None:
+    """Defines the options of all experiments.
 
     Parameters
     ----------
-    output : what --help says of the default of --output.
+    output_dir : the default of --output_dir, as --help shows it.
     seeds : the default of --seeds.
     """
     parser.add_argument(
-        "--style", choices=STYLES, default="tf2", help="which twin runs (default: %(default)s)"
+        "--style",
+        choices=runner.STYLES_OF,
+        default="tf2",
+        help="default: %(default)s",
     )
     parser.add_argument(
         "--seeds",
         type=parse_seeds,
         default=seeds,
         metavar="N,N-N",
-        help="such as 0-4 or 0,2,7 (default: %(default)s)",
+        help="seeds, such as 0-4 or 0,2,7 (default: %(default)s)",
     )
     parser.add_argument("--dataset", choices=datasets.NAMES, help="default: the experiment's own")
     parser.add_argument(
-        "--epochs", type=at_least(1), metavar="N", help="default: the experiment's own"
+        "--epochs", type=options.at_least(1), metavar="N", help="default: the experiment's own"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="a trial run of under a minute, on the digits"
+        "--quick", action="store_true", help="try the command with short runs on the digits"
     )
     for name in ("data_dir", "threads", "device"):
-        parser.add_argument(f"--{name}", help="handed on to the scripts")
+        parser.add_argument(f"--{name}", help="passed to the programs; see their --help")
     parser.add_argument(
-        "--output", metavar="DIR", help=f"folder for all that it leaves (default: {output})"
+        "--output_dir",
+        metavar="DIR",
+        help=f"folder for the runs, tables and pictures (default: {output_dir})",
     )
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Returns the seeds that a text such as 0,3-5 names, each once."""
+    """Returns the seeds that a text such as 0,3-5 lists, without repetitions."""
     wrong = argparse.ArgumentTypeError(
         f"got {text!r}, expected seeds below 2**31, such as 0-4 or 0,2,7"
     )
@@ -135,31 +135,13 @@ def parse_seeds(text: str) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-def at_least(lowest: int, highest: int = 10**6) -> Callable[[str], int]:
-    """Returns a type for argparse: an integer from `lowest` to `highest`."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not lowest <= int(text) <= highest:
-            raise argparse.ArgumentTypeError(
-                f"got {text!r}, expected a whole number from {lowest} to {highest}"
-            )
-        return int(text)
-
-    return parse
-
-
-def output(arguments: argparse.Namespace, name: str) -> str:
-    """Returns the experiment's folder; a quick one has its own, as its runs are others."""
-    return arguments.output or os.path.join("runs", name + ("-quick" if arguments.quick else ""))
-
-
 def override(case: Case, arguments: argparse.Namespace) -> Case:
-    """Returns a case with the flags that the command line gives to all cases.
+    """Returns a case with the flags that the command line sets for all cases.
 
-    A figure of its source says nothing of other flags, and is left out then.
+    If a flag changes, the source's figure does not apply any more, so this removes it.
     """
-    given = {name: getattr(arguments, name) for name in HANDED_ON}
-    quick = {name: QUICK[name] for name in QUICK if name in (*HANDED_ON, *case.flags)}
+    given = {name: getattr(arguments, name) for name in SHARED_FLAGS}
+    quick = {name: QUICK[name] for name in QUICK if name in (*SHARED_FLAGS, *case.flags)}
     flags = {
         **case.flags,
         **(quick if arguments.quick else {}),
@@ -170,7 +152,7 @@ def override(case: Case, arguments: argparse.Namespace) -> Case:
 
 
 def folder_name(case: Case) -> str:
-    """Returns the title as a name that every file system takes."""
+    """Returns the title as a name that is valid on every file system."""
     return re.sub(r"[^\w.]+", "-", case.title)
 
 
@@ -179,131 +161,150 @@ def run(
     style: str,
     seed: int,
     directory: str,
-    on_step: Callable[[int], None] = lambda step: None,
-) -> Run:
-    """Brings one run of a case to its end, unless it is there already.
+    follow: runner.Follow = lambda unit, number: None,
+) -> CaseRun:
+    """Runs a case once, unless a complete run is there already.
 
     Parameters
     ----------
     style : tf1_style or tf2_style.
-    directory : the experiment's folder, which holds those of the runs.
-    on_step : called with the number of each step that the script reports.
+    directory : the experiment's folder, which contains the run folders.
+    follow : as in `runner.run`.
 
     Raises
     ------
-    UserError : the script refuses its flags, its data or the folder: so it will the next time.
+    UserError : the program refuses its flags, its data or the folder; a retry would not help.
     """
     folder = os.path.join(directory, style, f"{folder_name(case)}-seed{seed}")
     flags = {**case.flags, "seed": seed, "run_dir": folder}
     command = [str(runner.ROOT / style / f"{case.script}.py"), "--nolog"]
     command += [f"--{name}={value}" for name, value in flags.items()]
-    if not _is_there(folder, command):
-        outcome = runner.run([sys.executable, *command], None, on_step)
+    if not _is_complete(folder, command):
+        outcome = runner.run([sys.executable, *command], None, follow)
         if outcome.exit_code == 2:
             raise UserError(f"{case.title}, seed {seed}, {style}: {outcome.error}")
         if outcome.exit_code:
             fault = f"exit {outcome.exit_code}: {outcome.error}"
-            return Run(case, style, seed, folder, outcome.exit_code, fault)
+            return CaseRun(case, style, seed, folder, outcome.exit_code, fault)
     found = reading.read(folder)
-    return Run(case, style, seed, folder, result=found.result, evaluation=found.evaluation)
+    return CaseRun(case, style, seed, folder, result=found.result, evaluation=found.evaluation)
 
 
-def _is_there(folder: str, command: list[str]) -> bool:
-    """Says whether a run is complete that this same command has made."""
+def _is_complete(folder: str, command: list[str]) -> bool:
+    """Says whether a folder contains a complete run of exactly this command."""
     try:
         result = reading.read(folder).result
-    except UserError:  # the script finds out what is there instead, and what to do about it
+    except UserError:  # the program itself reports what is wrong with the folder
         return False
     return result["command"][1:] == command[1:]
 
 
 def run_all(
     cases: list[Case], arguments: argparse.Namespace, directory: str, console: Console
-) -> list[Run]:
-    """Runs cases with every seed and in every style that the command line asks for.
+) -> list[CaseRun]:
+    """Runs all cases with all seeds and styles of the command line.
 
     Raises
     ------
-    UserError : as of `run`, or the data cannot be had.
+    UserError : as in `run`, or a dataset is missing.
     StopRun : Ctrl-C.
     """
-    steps = {case.title: _steps(case.flags) for case in cases}  # all data is at hand from here on
-    wanted = list(itertools.product(cases, arguments.seeds, STYLES[arguments.style]))
+    for case in cases:  # fails now, not after hours, if the dataset is missing
+        training_examples(case.flags["dataset"], case.flags.get("data_dir", ""))
+    wanted = list(itertools.product(cases, arguments.seeds, runner.STYLES_OF[arguments.style]))
     runs = []
     try:
         for number, (case, seed, style) in enumerate(wanted, 1):
             count = f"{number} of {len(wanted)}: " if len(wanted) > 1 else ""
             title = f"{count}{case.title}, seed {seed}, {style}"
-            with runner.progress(console, title, steps[case.title]) as on_step:
-                found = run(case, style, seed, directory, on_step)
+            with runner.progress(console, title, **totals(case)) as follow:
+                found = run(case, style, seed, directory, follow)
             if style != wanted[0][-1]:
-                found = replace(found, twin=_hold_to(runs[-1], found))
+                found = replace(found, twin=_compare_with(runs[-1], found))
             runs.append(found)
-            said = found.fault or f"test accuracy {found.result['test_accuracy']:g}"
-            console.print(f"{title}: {said}", soft_wrap=True)
+            result = found.fault or f"test accuracy {found.result['test_accuracy']:g}"
+            console.print(f"{title}: {result}", soft_wrap=True)
     except KeyboardInterrupt:
-        raise StopRun("stopped by SIGINT; the same command goes on from there", 130)
+        raise StopRun("stopped by SIGINT; run the same command again to resume", 130)
     return runs
 
 
-def _steps(flags: dict[str, object]) -> int | None:
-    """Returns how many steps a run takes, as far as its flags say it in numbers."""
-    examples = training_examples(flags["dataset"], flags.get("data_dir", ""))
-    sizes = [flags.get(name) for name in ("validation_size", "batch_size", "epochs")]
-    if not all(isinstance(size, int) for size in sizes):
-        return None
-    held_out, batch_size, epochs = sizes
-    return epochs * -(-(examples - held_out) // batch_size)
+def totals(case: Case) -> dict[str, int | None]:
+    """Returns the total `steps` and `epochs` of a run, if they are known.
+
+    If the case's flags do not set them, the program's defaults are used.
+    """
+    flags = case.flags
+    if not {"batch_size", "epochs"} <= set(flags):
+        own = runner.defaults(runner.STYLES[-1], case.script)
+        if {"max_steps", "epochs"} & set(flags):  # each disables the default of the other
+            own = {name: own[name] for name in own if name not in ("max_steps", "epochs")}
+        flags = {**own, **flags}
+    max_steps, epochs, batch_size = (
+        _number(flags.get(name)) for name in ("max_steps", "epochs", "batch_size")
+    )
+    steps = [max_steps] if max_steps else []
+    if epochs and batch_size:
+        data = datasets.load(
+            flags["dataset"], flags.get("data_dir", ""), _number(flags.get("validation_size"))
+        )
+        steps.append(epochs * -(-len(data.train) // batch_size))
+    return {"steps": min(steps, default=None), "epochs": epochs}
+
+
+def _number(flag: object) -> int | None:
+    text = str(flag)
+    return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else None
 
 
 @functools.lru_cache
 def training_examples(dataset: str, data_dir: str = "") -> int:
-    """Returns how many a dataset has to train on or to hold out; it is at hand from then on."""
+    """Returns the number of training and validation examples; downloads a missing dataset."""
     data = datasets.load(dataset, data_dir)
     return len(data.train) + len(data.validation)
 
 
-def _hold_to(first: Run, second: Run) -> str:
-    """Says whether twins left the same logits of the test set; nothing if both failed."""
+def _compare_with(first: CaseRun, second: CaseRun) -> str:
+    """Says how the test logits of both styles compare; empty if both runs failed."""
     if first.fault or second.fault:
-        return "" if first.fault and second.fault else f"{first.style} ended otherwise"
+        return "" if first.fault and second.fault else f"{first.style} ended differently"
     one, other = first.evaluation["logits"], second.evaluation["logits"]
     if one.tobytes() == other.tobytes():
         return SAME
-    return f"logits up to {np.abs(one - other).max():.2g} from {first.style}"
+    return f"logits differ by up to {np.abs(one - other).max():.2g} from {first.style}"
 
 
 def groups(
-    runs: list[Run], name: Callable[[Run], object] = lambda run: run.case.title
-) -> list[list[Run]]:
-    """Returns the runs of each name in each style: the rows of a table."""
+    runs: list[CaseRun], name: Callable[[CaseRun], object] = lambda run: run.case.title
+) -> list[list[CaseRun]]:
+    """Groups runs by name and style; each group is a row of a table."""
     found = {}
     for run in runs:
         found.setdefault((name(run), run.style), []).append(run)
     return list(found.values())
 
 
-def mean_minutes(runs: list[Run]) -> float | None:
-    """Returns how long a run took to train, on average."""
+def mean_minutes(runs: list[CaseRun]) -> float | None:
+    """Returns the mean training time; None if unknown."""
     known = [run.minutes for run in runs if run.minutes]
     return sum(known) / len(known) if known else None
 
 
-def device(runs: list[Run]) -> str:
-    """Returns what the runs ran on."""
+def device(runs: list[CaseRun]) -> str:
+    """Returns the device or devices of the runs."""
     return ", ".join(dict.fromkeys(run.result["device"] for run in runs if not run.fault))
 
 
-def note(runs: list[Run]) -> str:
-    """Returns all that is to be said of some runs besides their numbers, each thing once."""
+def note(runs: list[CaseRun]) -> str:
+    """Returns the faults of runs and the comparisons of styles, without repetitions."""
     return "; ".join(dict.fromkeys(filter(None, (run.fault or run.twin for run in runs))))
 
 
-def differ(runs: list[Run]) -> bool:
-    """Says whether a run did not leave what its twin did."""
+def differ(runs: list[CaseRun]) -> bool:
+    """Says whether any run differs from its twin."""
     return any(run.twin not in ("", SAME) for run in runs)
 
 
-def exit_code(runs: list[Run]) -> int:
-    """Returns 1 if a run failed, or the styles differ, else 0."""
+def exit_code(runs: list[CaseRun]) -> int:
+    """Returns 1 if a run failed or the styles differ, else 0."""
     return int(differ(runs) or any(run.fault for run in runs))

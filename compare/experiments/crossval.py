@@ -2,10 +2,10 @@
 
     python -m compare crossval --folds=5
 
-The folds are the training examples in the file's order. Each optimizer is trained once for each
-fold, on the others, and judged by its accuracy on that fold. Leaves table.md, results.json and
-boxplot.png in runs/crossval, beside the runs themselves; the same command goes on where it was
-stopped. Exit 1 if a run failed or the styles differ.
+The training examples are split into folds, in the file's order. Each optimizer is trained once for
+each fold: it trains on all other folds and is validated on this one. Writes table.md, results.json
+and boxplot.png to runs/crossval, beside the runs. Run the same command again to resume. Exit 1 if a
+run failed or the styles differ.
 """
 
 import argparse
@@ -13,10 +13,11 @@ import itertools
 import os
 from dataclasses import replace
 
-from compare.experiments import cases, drawing, sweep, tables
-from compare.experiments.cases import Case, Run
+from compare import drawing, options, tables
+from compare.experiments import cases, sweep
+from compare.experiments.cases import Case, CaseRun
 
-# The mean over five folds, as the source has it.
+# The source's mean over five folds.
 SOURCE = {"sgd": 0.861, "adam": 0.897, "adagrad": 0.833, "rmsprop": 0.879, "rmsprop_keras": None}
 EPOCHS = 20
 
@@ -24,16 +25,16 @@ EPOCHS = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds",
-        type=cases.at_least(2, 100),
+        type=options.at_least(2, 100),
         metavar="K",
-        help="default: 5, with --quick 2",
+        help="number of folds (default: 5, with --quick 2)",
     )
     cases.add_arguments(parser, os.path.join("runs", "crossval"))
 
 
 def main(arguments: argparse.Namespace) -> int:
     console = tables.console()
-    directory = cases.output(arguments, "crossval")
+    directory = options.output_dir(arguments, "crossval")
     folds = arguments.folds or (2 if arguments.quick else 5)
     chosen = [
         cases.override(replace(case, source=SOURCE[case.title]), arguments)
@@ -48,14 +49,16 @@ def main(arguments: argparse.Namespace) -> int:
     drawn = [row for row in numbers if row["style"] == runs[0].style and row["validation_accuracy"]]
     if drawn:
         _draw(title, drawn, os.path.join(directory, "boxplot.png"))
-    notes = ["Validation accuracy: on the fold held out, in the end; mean ± standard deviation."]
+    notes = [
+        "Validation accuracy on the held-out fold after the last epoch: mean ± standard deviation."
+    ]
     table = tables.Table(title, [_row(row) for row in numbers], notes)
     tables.write(table, numbers, cases.device(runs), directory, console)
     return cases.exit_code(runs)
 
 
 def _split(case: Case, folds: int) -> list[Case]:
-    """Returns the cases that hold out one fold each; they differ by one example in size at most."""
+    """Returns one case for each held-out fold; the folds' sizes differ by at most one example."""
     total = cases.training_examples(case.flags["dataset"], case.flags.get("data_dir", ""))
     ends = [total * fold // folds for fold in range(folds + 1)]
     source = case.source if folds == 5 else None
@@ -70,8 +73,8 @@ def _split(case: Case, folds: int) -> list[Case]:
     ]
 
 
-def _numbers(group: list[Run]) -> dict:
-    """Returns what is said of all folds and seeds of one optimizer in one style."""
+def _numbers(group: list[CaseRun]) -> dict:
+    """Returns the results of one optimizer in one style, over all folds and seeds."""
     good = [run for run in group if not run.fault]
     return {
         "case": group[0].case.flags["optimizer"],
@@ -99,7 +102,7 @@ def _row(numbers: dict) -> dict[str, str]:
 
 
 def _draw(title: str, rows: list[dict], path: str) -> None:
-    """Draws a box for each optimizer, with a point for each fold and the source's mean beside."""
+    """Draws a box for each optimizer, a point for each fold, and the source's mean beside it."""
     with drawing.picture(path, 7, 4.5) as figure:
         axes = figure.subplots()
         axes.set_title(title)

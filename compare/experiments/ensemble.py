@@ -1,12 +1,12 @@
-"""Averages the predictions of several runs, against the best of them alone.
+"""Averages the predictions of several runs and compares the average with the best run.
 
     python -m compare ensemble runs/tf2_style/mnist_mlp runs/tf2_style/mnist_deep
     python -m compare ensemble --script=mnist_mlp --seeds=0-4 --hidden=512
 
-takes complete runs from their folders, or first runs a script with several seeds; flags that it
-does not know go on to the script. What is averaged is the probabilities of the ten classes, plainly
-and weighted by the runs' validation accuracies. Leaves table.md, results.json and ensemble.png in
-runs/ensemble. Exit 1 if a run failed or the styles differ.
+The first form reads complete runs. The second form first runs a program with several seeds, and
+passes unknown flags to it. The command averages the probabilities of the ten classes twice: with
+equal weights, and weighted by the runs' validation accuracies. Writes table.md, results.json and
+ensemble.png to runs/ensemble. Exit 1 if a run failed or the styles differ.
 """
 
 import argparse
@@ -15,27 +15,26 @@ import re
 
 import numpy as np
 
-from compare import runner
-from compare.experiments import cases, drawing, tables
-from compare.experiments.cases import Case, Run
-from compare.report import reading
+from compare import drawing, options, reading, runner, tables
+from compare.experiments import cases
+from compare.experiments.cases import Case, CaseRun
 from shared.console import UserError
 from shared.evaluation import probabilities
 
-HANDS_ON_FLAGS = True  # those it does not know, to the script
+TAKES_PROGRAM_FLAGS = True  # unknown flags go to the program
 _SEEDS = "0-4"
-_OWN = ("run_dir", "seed", "restart")  # flags that are set here, for each run
+_OWN = ("run_dir", "seed", "restart")  # set here for each run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="the folder of a complete run")
-    parser.add_argument("--script", help="run this one first, such as mnist_mlp")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="a complete run folder")
+    parser.add_argument("--script", help="program to run first, such as mnist_mlp")
     cases.add_arguments(parser, os.path.join("runs", "ensemble"), seeds=_SEEDS)
 
 
 def main(arguments: argparse.Namespace, flags: list[str]) -> int:
     console = tables.console()
-    directory = cases.output(arguments, "ensemble")
+    directory = options.output_dir(arguments, "ensemble")
     if arguments.runs:
         _refuse_idle_options(arguments, flags)
         _at_least_two(arguments.runs)
@@ -58,13 +57,15 @@ def main(arguments: argparse.Namespace, flags: list[str]) -> int:
 
 def _at_least_two(runs: list) -> None:
     if len(runs) < 2:
-        raise UserError(f"{len(runs)} to average, expected at least 2; name more runs, or --seeds")
+        raise UserError(
+            f"{len(runs)} to average, expected at least 2; name more runs, or give more --seeds"
+        )
 
 
 def _refuse_idle_options(arguments: argparse.Namespace, flags: list[str]) -> None:
-    """Refuses options that say how to run, where there is nothing to run."""
+    """Refuses a command line with both run folders and options for a program."""
     unset = {"style": "tf2", "seeds": cases.parse_seeds(_SEEDS), "quick": False}
-    names = ("script", "style", "seeds", "quick", *cases.HANDED_ON)
+    names = ("script", "style", "seeds", "quick", *cases.SHARED_FLAGS)
     idle = [f"--{name}" for name in names if vars(arguments)[name] != unset.get(name)] + flags
     if idle:
         raise UserError(
@@ -74,7 +75,7 @@ def _refuse_idle_options(arguments: argparse.Namespace, flags: list[str]) -> Non
 
 
 def _case(arguments: argparse.Namespace, flags: list[str]) -> Case:
-    """Returns the case of --script, with those flags, as the command line has them."""
+    """Returns the case of --script with the flags of the command line."""
     script = arguments.script
     if not script:
         raise UserError("expected the folders of at least 2 runs, or --script=mnist_mlp")
@@ -86,22 +87,24 @@ def _case(arguments: argparse.Namespace, flags: list[str]) -> Case:
         match = re.fullmatch(r"--(\w+)=(.*)", flag, re.DOTALL)
         if not match or match[1] in _OWN:
             raise UserError(
-                f"got {flag}, expected flags of {script} as --name=value, but for those that are "
-                f"set for each run: {', '.join(_OWN)} (--seeds says which)"
+                f"got {flag}, expected flags of {script} as --name=value, without those that are "
+                f"set for each run: {', '.join(_OWN)} (use --seeds)"
             )
         case.flags[match[1]] = match[2]
     return case
 
 
-def _read(folder: str) -> Run:
+def _read(folder: str) -> CaseRun:
     """Returns the complete run in a folder."""
     found = reading.read(folder)
     seed = found.result["flags"].get("seed", 0)
     case = Case(folder, found.result["flags"])
-    return Run(case, found.style, seed, folder, result=found.result, evaluation=found.evaluation)
+    return CaseRun(
+        case, found.style, seed, folder, result=found.result, evaluation=found.evaluation
+    )
 
 
-def _refuse_other_test_sets(team: list[Run]) -> None:
+def _refuse_other_test_sets(team: list[CaseRun]) -> None:
     for run in team[1:]:
         if run.evaluation["labels"].tobytes() != team[0].evaluation["labels"].tobytes():
             names = [each.result["flags"].get("dataset") for each in (run, team[0])]
@@ -111,8 +114,8 @@ def _refuse_other_test_sets(team: list[Run]) -> None:
             )
 
 
-def _numbers(runs: list[Run]) -> list[dict]:
-    """Returns what is said of each run, then of the averages of those that did not fail."""
+def _numbers(runs: list[CaseRun]) -> list[dict]:
+    """Returns the results of each run, then of the averages of those that did not fail."""
     team = [run for run in runs if not run.fault]
     _at_least_two(team)
     _refuse_other_test_sets(team)
@@ -140,8 +143,8 @@ def _numbers(runs: list[Run]) -> list[dict]:
     return rows + [_average(name, weights[name], team, best) for name in weights]
 
 
-def _average(name: str, weights: list[float], team: list[Run], best: dict[str, dict]) -> dict:
-    """Returns what is said of the average of the runs' probabilities, against the best runs."""
+def _average(name: str, weights: list[float], team: list[CaseRun], best: dict[str, dict]) -> dict:
+    """Returns the results of the average of the runs' probabilities."""
     each = [probabilities(run.evaluation["logits"]) for run in team]
     classes = np.average(each, axis=0, weights=weights).argmax(axis=1)
     accuracy = float(np.mean(classes == team[0].evaluation["labels"]))
@@ -169,8 +172,8 @@ def _row(numbers: dict) -> dict[str, str]:
 
 
 def _draw(title: str, rows: list[dict], path: str) -> None:
-    """Draws the test accuracies, one below the other, and lines at those of the best runs."""
-    # Light and wide below dark and narrow, so that both are seen where one lies on the other.
+    """Draws the test accuracies in rows, and a line at each best run."""
+    # A dark, narrow line is on a light, wide line. So both are visible where they coincide.
     strokes = {
         "validation": {"color": "#bbbbbb", "linewidth": 5, "zorder": 0},
         "test": {"color": "black", "linewidth": 1.3, "linestyle": ":", "zorder": 1},
@@ -198,5 +201,5 @@ def _draw(title: str, rows: list[dict], path: str) -> None:
 
 
 def _shortened(name: str, length: int = 36) -> str:
-    """Returns the end of a long name, such as that of a folder."""
+    """Shortens a long name, such as a path, at its beginning."""
     return name if len(name) <= length else "…" + name[1 - length :]

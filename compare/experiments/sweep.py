@@ -1,11 +1,11 @@
-"""Runs a named series of cases and sets their accuracies and learning curves side by side.
+"""Runs a named series of cases and compares their accuracies and learning curves.
 
     python -m compare sweep losses
     python -m compare sweep optimizers --seeds=0-4 --style=both
 
-Leaves table.md, results.json and curves.png in runs/sweep/NAME, beside the runs themselves. The
-training accuracy in the picture is that on as many examples as the test set has. A sweep that was
-stopped goes on by the same command. Exit 1 if a run failed or the styles differ.
+Writes table.md, results.json and curves.png to runs/sweep/NAME, beside the runs. The training
+accuracy in the picture is measured on as many examples as the test set has. Run the same command
+again to resume. Exit 1 if a run failed or the styles differ.
 """
 
 import argparse
@@ -14,19 +14,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compare.experiments import cases, drawing, tables
-from compare.experiments.cases import Case, Run
+from compare import drawing, options, tables
+from compare.experiments import cases
+from compare.experiments.cases import Case, CaseRun
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Cases that differ in little.
+    """Cases that differ in one thing.
 
     Attributes
     ----------
     common : the flags of all cases.
-    cases : each with the flags of its own.
-    note : what to know of them.
+    cases : each with its own flags.
+    note : printed below the table.
     """
 
     title: str
@@ -35,7 +36,7 @@ class Sweep:
     note: str = ""
 
     def all(self, **flags: object) -> list[Case]:
-        """Returns the cases with all their flags, those common to them changed by `flags`."""
+        """Returns the cases with all their flags; `flags` replace common ones."""
         return [replace(case, flags={**self.common, **flags, **case.flags}) for case in self.cases]
 
 
@@ -87,10 +88,10 @@ SWEEPS = {
             Case("rmsprop", {"optimizer": "rmsprop", "learning_rate": 0.001}, source=0.899),
             Case("rmsprop_keras", {"optimizer": "rmsprop_keras", "learning_rate": 0.001}),
         ],
-        "rmsprop is TensorFlow 1's: its mean square starts at 1, epsilon is 1e-10. That of "
-        "rmsprop_keras starts at 0, with 1e-7. So at first a weight moves by about the rate times "
-        "its gradient with rmsprop, as with sgd, and by 3.2 times the rate with rmsprop_keras, "
-        "however small the gradient.",
+        "rmsprop is TensorFlow 1's: its mean square starts at 1, its epsilon is 1e-10. In "
+        "rmsprop_keras the mean square starts at 0 and epsilon is 1e-7. So in the first steps "
+        "rmsprop moves a weight by about the learning rate times its gradient, as sgd does, but "
+        "rmsprop_keras moves it by 3.2 times the learning rate, even if the gradient is small.",
     ),
     "initializers": Sweep(
         "Initial weights of a deep network",
@@ -106,18 +107,20 @@ SWEEPS = {
         [Case(f"{rate:g}", {"learning_rate": rate}) for rate in (5e-3, 1e-3, 1e-4, 5e-5)],
     ),
 }
-_BEST = "The best epoch is picked by the test accuracy itself, so its figure flatters a little."
+_BEST = (
+    "The best epoch is chosen by the test accuracy itself, so its accuracy is a little too high."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", choices=SWEEPS, metavar="NAME", help=", ".join(SWEEPS))
+    parser.add_argument("name", choices=SWEEPS, metavar="NAME", help="one of " + ", ".join(SWEEPS))
     cases.add_arguments(parser, os.path.join("runs", "sweep", "NAME"))
 
 
 def main(arguments: argparse.Namespace) -> int:
     console = tables.console()
     sweep = SWEEPS[arguments.name]
-    directory = cases.output(arguments, os.path.join("sweep", arguments.name))
+    directory = options.output_dir(arguments, os.path.join("sweep", arguments.name))
     chosen = [cases.override(case, arguments) for case in sweep.all()]
     runs = cases.run_all(chosen, arguments, directory, console)
     numbers = [_numbers(group) for group in cases.groups(runs)]
@@ -131,8 +134,8 @@ def main(arguments: argparse.Namespace) -> int:
     return cases.exit_code(runs)
 
 
-def _numbers(group: list[Run]) -> dict:
-    """Returns what is said of the runs of one case in one style."""
+def _numbers(group: list[CaseRun]) -> dict:
+    """Returns the results of one case in one style."""
     good = [run for run in group if not run.fault]
     numbers = {
         "case": group[0].case.title,
@@ -165,8 +168,8 @@ def _row(numbers: dict) -> dict[str, str]:
     }
 
 
-def _draw(title: str, runs: list[Run], path: str) -> None:
-    """Draws training and test accuracy by epoch, of two cases together, of more side by side."""
+def _draw(title: str, runs: list[CaseRun], path: str) -> None:
+    """Draws training and test accuracy by epoch: one panel for two cases, two panels for more."""
     groups = cases.groups(runs)
     together = len(groups) <= 2
     with drawing.picture(path, 7 if together else 10, 5) as figure:
@@ -189,8 +192,8 @@ def _draw(title: str, runs: list[Run], path: str) -> None:
         drawing.legend(figure, panels[-1])
 
 
-def _curve(axes, group: list[Run], kind: str, number: int):
-    """Draws the mean of some seeds, and from the lowest to the highest; returns the line."""
+def _curve(axes, group: list[CaseRun], kind: str, number: int):
+    """Draws the mean over the seeds, and the range from lowest to highest; returns the line."""
     curves = np.array([run.history[f"{kind}_accuracy"] for run in group])
     epochs = group[0].history["epoch"]
     color = drawing.COLORS[number]
@@ -202,7 +205,7 @@ def _curve(axes, group: list[Run], kind: str, number: int):
         curves.mean(axis=0),
         color=color,
         marker=drawing.MARKERS[number],
-        markevery=(number % every, every),  # so that markers of like curves lie side by side
+        markevery=(number % every, every),  # so that the markers of similar curves do not overlap
         markersize=5,
         linewidth=1.3,
     )
@@ -210,7 +213,7 @@ def _curve(axes, group: list[Run], kind: str, number: int):
 
 
 def _reference(axes, value: float, number: int) -> None:
-    """Draws what a case's source reports as a dotted line, with the case's marker at its end."""
+    """Draws the source's figure as a dotted line, with the case's marker at its end."""
     color = drawing.COLORS[number]
     axes.axhline(value, color=color, linestyle=":", linewidth=1.3)
     axes.plot(
@@ -222,5 +225,5 @@ def _reference(axes, value: float, number: int) -> None:
         transform=axes.get_yaxis_transform(),
         clip_on=False,
     )
-    # For the legend, in no case's own colour.
+    # An entry for the legend, in a colour of its own.
     axes.plot([], [], color="grey", linestyle=":", label="test accuracy of the source")

@@ -1,12 +1,12 @@
-"""Searches optimizer, learning rate, dropout, layers and batch size for validation accuracy.
+"""Searches for the optimizer, learning rate, dropout, layers and batch size of the best network.
 
     python -m compare tune --trials=40
 
-Each trial is a setting of mnist_mlp, drawn by Optuna's TPE sampler from what the trials before it
-have reached. Leaves table.md, results.json, trials.png and study.db (for Optuna's dashboard) in
-runs/tune, beside the runs themselves. The same command goes on where it was stopped and makes the
-trials that an unbroken search makes; with more --trials it adds to them. A loss that
-does not stay finite is a result. Exit 1 if a run failed otherwise or the styles differ.
+Each trial is a setting of mnist_mlp that Optuna's TPE sampler proposes from the earlier trials.
+Writes table.md, results.json, trials.png and study.db (for Optuna's dashboard) to runs/tune, beside
+the runs. Run the same command again to resume; the trials are those of an uninterrupted search. A
+larger --trials extends a search. A trial whose loss is not finite counts as a result. Exit 1 if
+a run failed in another way or the styles differ.
 """
 
 import argparse
@@ -17,8 +17,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from compare.experiments import cases, drawing, tables
-from compare.experiments.cases import Case, Run
+from compare import drawing, options, runner, tables
+from compare.experiments import cases
+from compare.experiments.cases import Case, CaseRun
 from shared.console import StopRun, UserError
 
 FLAGS = {"dataset": "mnist", "epochs": 5}
@@ -32,9 +33,9 @@ _LOSS_NOT_FINITE = 3  # a script's exit code
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trials",
-        type=cases.at_least(1, 10000),
+        type=options.at_least(1, 10000),
         metavar="N",
-        help="those that are there included (default: 20, with --quick 5)",
+        help="total number of trials, existing ones included (default: 20, with --quick 5)",
     )
     cases.add_arguments(parser, os.path.join("runs", "tune"))
 
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     _require_optuna()
     console = tables.console()
-    directory = cases.output(arguments, "tune")
+    directory = options.output_dir(arguments, "tune")
     common = cases.override(Case("", FLAGS), arguments).flags
     settings = {name: common[name] for name in FLAGS}
     settings.update(seeds=arguments.seeds, style=arguments.style)
@@ -75,21 +76,21 @@ def _require_optuna() -> None:
 
 @contextlib.contextmanager
 def _opened(directory: str, settings: dict[str, object]) -> Iterator:
-    """Yields the study in a folder, a new one where there is none.
+    """Yields the study in a folder, a new one if there is none.
 
     Parameters
     ----------
-    settings : what all its trials have in common.
+    settings : the settings common to all trials.
 
     Raises
     ------
-    UserError : it is of other settings, or its file cannot be read or written.
+    UserError : the study's settings differ, or its file cannot be read or written.
     """
     import optuna
     import sqlalchemy
 
     path = os.path.join(directory, "study.db")
-    url = sqlalchemy.URL.create("sqlite", database=path)  # which may have any character in it
+    url = sqlalchemy.URL.create("sqlite", database=path)  # a path may contain any character
     try:
         os.makedirs(directory, exist_ok=True)
         study = optuna.create_study(
@@ -106,23 +107,23 @@ def _opened(directory: str, settings: dict[str, object]) -> Iterator:
         ]
         if differing:
             raise UserError(
-                f"the search in {directory} has {'; '.join(differing)}; give it the same, or name "
-                "another --output"
+                f"the search in {directory} has {'; '.join(differing)}; give the same values, or "
+                "name another --output_dir"
             )
         study.set_user_attr("settings", settings)
         yield study
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         raise UserError(
-            f"{path}: {str(error).splitlines()[0]}; remove it (the runs beside it stay and count), "
-            "or name another --output"
+            f"{path}: {str(error).splitlines()[0]}; remove it (the runs beside it are used again), "
+            "or name another --output_dir"
         )
 
 
 def _next(study):
-    """Returns a trial whose setting follows from the trials that are done, and from nothing else.
+    """Returns the next trial, which depends only on the finished trials.
 
-    It belongs to a copy of the study, and its sampler is seeded by its number. So a trial that is
-    cut short leaves nothing in the study, is drawn again as it was, and its run goes on.
+    It belongs to a copy of the study, and its number seeds the sampler. So an interrupted trial
+    leaves nothing in the study: the sampler draws the same trial again, and its run resumes.
     """
     import optuna
 
@@ -133,7 +134,7 @@ def _next(study):
 
 
 def _flags(trial) -> dict[str, object]:
-    """Draws the flags of a trial."""
+    """Returns the flags of a trial, drawn by the sampler."""
     layers = trial.suggest_int("layers", 1, 3)
     units = [
         trial.suggest_int(f"units_{layer}", 32, 512, log=True) for layer in range(1, layers + 1)
@@ -148,19 +149,21 @@ def _flags(trial) -> dict[str, object]:
     }
 
 
-def _judged(trial, runs: list[Run]):
-    """Returns a trial with what came of its runs, to be added to the study.
+def _judged(trial, runs: list[CaseRun]):
+    """Returns a trial with the results of its runs, to be added to the study.
 
     Raises
     ------
-    StopRun : a run failed, other than by a loss that is not finite; that says nothing of the trial.
+    StopRun : a run failed for another reason than a loss that is not finite.
     """
     import optuna
 
     faults = [run for run in runs if run.fault]
     for run in faults:
         if run.exit_code != _LOSS_NOT_FINITE:
-            raise StopRun(f"{run.case.title}: {run.fault}; the same command tries it again", 1)
+            raise StopRun(
+                f"{run.case.title}: {run.fault}; run the same command again to retry it", 1
+            )
     first = [run.result for run in runs if run.style == runs[0].style and not faults]
     means = {
         name: float(np.mean([result[name] for result in first])) if first else None
@@ -170,7 +173,7 @@ def _judged(trial, runs: list[Run]):
         params=trial.params,
         distributions=trial.distributions,
         value=means["validation_accuracy"],
-        # TPE counts a trial that was pruned, and reported nothing, as worse than any other.
+        # TPE ranks a pruned trial that reported no value below all others.
         state=optuna.trial.TrialState.PRUNED if faults else optuna.trial.TrialState.COMPLETE,
         user_attrs={
             **means,
@@ -201,21 +204,21 @@ def _row(numbers: dict) -> dict[str, str]:
 def _notes(
     numbers: list[dict], common: dict[str, object], arguments: argparse.Namespace
 ) -> list[str]:
-    """Says what the table leaves out, and how to run the best setting again."""
+    """Returns the notes: the number of hidden rows, and how to run the best setting again."""
     lost = sum(row["validation_accuracy"] is None for row in numbers)
     notes = [f"The {min(len(numbers), _MOST_ROWS)} best by validation accuracy."]
     if lost:
-        notes.append(f"In {lost} of the trials the loss did not stay finite.")
+        notes.append(f"In {lost} of the trials the loss was not finite.")
     if numbers[0]["validation_accuracy"] is None:
         return notes
     flags = {**common, **numbers[0]["flags"], "seed": arguments.seeds[0]}
-    script = f"{cases.STYLES[arguments.style][0]}/mnist_mlp.py"
+    script = f"{runner.STYLES_OF[arguments.style][0]}/mnist_mlp.py"
     command = ["python", script, *(f"--{name}={flags[name]}" for name in flags)]
-    return [*notes, f"The best one again: `{shlex.join(command)}`"]
+    return [*notes, f"To run the best one again: `{shlex.join(command)}`"]
 
 
 def _draw(title: str, numbers: list[dict], path: str) -> None:
-    """Draws the trials' errors in their order, and by their learning rate."""
+    """Draws the trials' errors in order, and by learning rate."""
     from matplotlib.ticker import FixedLocator
 
     good = [row for row in numbers if row["validation_accuracy"] is not None]
@@ -238,7 +241,7 @@ def _draw(title: str, numbers: list[dict], path: str) -> None:
         if good:
             best = np.minimum.accumulate(errors)
             panels[0].step(trials, best, where="post", color="grey", label="best so far")
-        # The good ones are close to each other: a logarithmic scale, but for an error of 0.
+        # Logarithmic, because good trials are close to each other; linear near an error of 0.
         panels[0].set_yscale("symlog", linthresh=0.01)
         panels[0].yaxis.set_major_locator(FixedLocator(_TICKS))
         panels[0].yaxis.set_major_formatter("{x:g}")

@@ -1,32 +1,35 @@
-"""The twins' two runs, held against each other: what the page says and shows of them."""
+"""Compares the runs of a pair: the verdicts, tables and pictures of the page."""
 
 import base64
 import itertools
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from compare import bars, parity, parting
-from compare.report.reading import Run
+from compare import parity, thresholds
+from compare.parity import first_difference
+from compare.reading import CompleteRun
+from compare.report import commands, words
 from compare.runner import STYLES
 from shared import evaluation, pictures
 from shared.console import UserError
 
+_MOST_COUNTS = 4  # length of the list of the most frequent confusions
+
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is said of one question."""
+class PairVerdict:
+    """The answer to one question about a pair."""
 
     subject: str
-    holds: bool | None  # None where it cannot be told
+    holds: bool | None  # None if the question has no answer
     texts: list[str]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the runs were given, or ran on."""
+    """A flag of the runs, or a property of the machine that they ran on."""
 
     name: str
     values: list[str]  # one for each run
@@ -48,24 +51,59 @@ class Picture:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How many examples of each class were taken for which."""
+    """How the examples of each class were classified.
 
-    counts: list[list[int]]  # labels, then predictions
+    Attributes
+    ----------
+    counts : examples, by label and then by prediction.
+    text : the number of mistakes and the most frequent ones, in a sentence.
+    """
+
+    counts: list[list[int]]
     text: str
 
     @property
     def largest(self) -> int:
         """The largest count off the diagonal."""
-        return max(
-            count
+        return max((count for count, _, _ in self.confused), default=0)
+
+    @property
+    def confused(self) -> list[tuple[int, int, int]]:
+        """Pairs of classes that were confused: (count, label, prediction), most frequent first."""
+        found = [
+            (count, label, predicted)
             for label, row in enumerate(self.counts)
-            for taken_for, count in enumerate(row)
-            if label != taken_for
-        )
+            for predicted, count in enumerate(row)
+            if count and label != predicted
+        ]
+        return sorted(found, key=lambda item: (-item[0], *item[1:]))
+
+    @property
+    def by_count(self) -> list[tuple[int, list[str]]]:
+        """The most frequent confusions, grouped by their count: (count, "1 → 9")."""
+        groups = itertools.groupby(self.confused, key=lambda item: item[0])
+        listed = [
+            (count, [f"{label} → {predicted}" for _, label, predicted in group])
+            for count, group in groups
+        ]
+        return listed[:_MOST_COUNTS]
+
+    @property
+    def by_class(self) -> list[tuple[int, int, int, float]]:
+        """Each class: (label, number of examples, number of right ones, accuracy from 0 to 1)."""
+        return [
+            (label, sum(row), row[label], row[label] / max(sum(row), 1))
+            for label, row in enumerate(self.counts)
+        ]
+
+    @property
+    def lowest(self) -> float:
+        """The lowest accuracy of all classes that have examples."""
+        return min((share for _, total, _, share in self.by_class if total), default=0)
 
 
-def pair_up(runs: list[Run]) -> list["Pair"]:
-    """Pairs runs of the same script, the first of one style with the first of the other."""
+def pair_up(runs: list[CompleteRun]) -> list["Pair"]:
+    """Pairs runs of the same script: the first of one style with the first of the other."""
     pairs = []
     for script in dict.fromkeys(run.result["script"] for run in runs):
         sides = [
@@ -80,9 +118,9 @@ def pair_up(runs: list[Run]) -> list["Pair"]:
 class Pair:
     """Two runs of the same script, or one whose twin is missing."""
 
-    def __init__(self, runs: list[Run], anchor: str):
+    def __init__(self, runs: list[CompleteRun], anchor: str):
         self.runs = runs
-        self.anchor = anchor  # the id it has in the page
+        self.anchor = anchor  # its id in the page
         self.script = runs[0].result["script"]
         datasets = dict.fromkeys(str(run.result["flags"].get("dataset")) for run in runs)
         self.title = f"{self.script} on {' and '.join(datasets)}"
@@ -92,8 +130,8 @@ class Pair:
 
     @property
     def summary(self) -> str:
-        """What was run and on what, in a line."""
-        words = {
+        """The most important settings, in a line."""
+        forms = {
             "steps": "{} steps",
             "seed": "seed {}",
             "precision": "{}",
@@ -102,15 +140,15 @@ class Pair:
             "tensorflow": "TensorFlow {}",
         }
         found = {item.name: " and ".join(dict.fromkeys(item.values)) for item in self.settings}
-        return ", ".join(words[name].format(found[name]) for name in words if name in found)
+        return ", ".join(forms[name].format(found[name]) for name in forms if name in found)
 
     @property
     def missing(self) -> list[str]:
-        """The styles that no run is of."""
+        """The styles without a run."""
         return [style for style in STYLES if style not in [run.style for run in self.runs]]
 
-    def views(self, view: Callable[[Run], object]) -> list[tuple[str, object]]:
-        """Returns what to show of each style, by name; once where it is the same in both."""
+    def views(self, view: Callable[[CompleteRun], object]) -> list[tuple[str, object]]:
+        """Returns the style and the view of each run; one for both styles if they are equal."""
         shown = [view(run) for run in self.runs]
         if len(shown) == 2 and shown[0] == shown[1]:
             return [("Both styles", shown[0])]
@@ -130,9 +168,9 @@ class Pair:
 
     @property
     def costs(self) -> list[tuple[str, list[str]]]:
-        """What the training took: a quantity and its values, one for each run."""
+        """The cost of the training: a quantity and its values, one for each run."""
         results = [run.result for run in self.runs]
-        paces = [result.get("steps_per_second") for result in results]  # None if it had no step
+        paces = [result.get("steps_per_second") for result in results]  # None without steps
         seconds = [result.get("train_seconds") for result in results]
         return [
             ("ms a step", [f"{1000 / pace:.2f}" if pace else "-" for pace in paces]),
@@ -143,18 +181,12 @@ class Pair:
 
     @property
     def commands(self) -> list[str]:
-        """The commands that these runs were, and the one that compares their every step."""
-        flags = self.runs[0].result["flags"] | {
-            "max_steps": self.runs[0].result["step"],
-            "threads": self.runs[0].result["threads"],
-        }
-        flags = [f"--{name}={value}" for name, value in flags.items()]
-        return [shlex.join(["python", *map(str, run.result["command"])]) for run in self.runs] + [
-            shlex.join(["python", "-m", "compare", "parity", self.script, *flags])
-        ]
+        """The commands that repeat the runs, and the one that compares their steps."""
+        results = [run.result for run in self.runs]
+        return [*map(commands.of_run, results), commands.of_parity(results[0])]
 
 
-def _settings(runs: list[Run]) -> list[Setting]:
+def _settings(runs: list[CompleteRun]) -> list[Setting]:
     results = [run.result for run in runs]
     flags = dict.fromkeys(name for result in results for name in result["flags"])
     packages = dict.fromkeys(name for result in results for name in result["versions"])
@@ -170,70 +202,86 @@ def _settings(runs: list[Run]) -> list[Setting]:
         Setting("threads", each(lambda result: result["threads"])),
         Setting("oneDNN", each(lambda r: onednn.get(r.get("onednn"), "as TensorFlow chooses"))),
         *(Setting(name, each(lambda r, n=name: r["versions"].get(n, "-"))) for name in packages),
-        Setting("restored from", each(lambda result: result.get("restored") or "-"), matters=False),
+        Setting("restored from", each(_origin), matters=False),
         Setting("started", each(lambda r: r["started"].replace("T", " ")), matters=False),
     ]
 
 
-def _accuracy(runs: list[Run]) -> Verdict:
-    """Says whether the test accuracies are equal, and within the bar if there is one."""
+def _origin(result: dict) -> str:
+    restored = result.get("restored")
+    return commands.shown_path(str(restored)) if restored else "-"
+
+
+def _accuracy(runs: list[CompleteRun]) -> PairVerdict:
+    """Says whether the test accuracies are equal, and meet their threshold if there is one."""
     accuracies = [run.result["test_accuracy"] for run in runs]
-    bars_hold, bar_texts = zip(*map(_bar, runs))
-    texts = _by_style(runs, [f"{accuracy:.4f}" for accuracy in accuracies])
-    if len(set(accuracies)) > 1:
+    holds, threshold_texts = zip(*map(_threshold, runs))
+    are_equal = len(set(accuracies)) == 1
+    if len(runs) == 2 and are_equal:
+        texts = [f"equal in both styles: {accuracies[0]:.4f}"]
+    else:
+        texts = [f"{run.style}: {accuracy:.4f}" for run, accuracy in zip(runs, accuracies)]
+    if not are_equal:
         texts.append(f"they differ by {accuracies[1] - accuracies[0]:+.4f}")
-    texts += _by_style(runs, bar_texts)
-    if len(set(accuracies)) > 1 or False in bars_hold:
-        return Verdict("Accuracy", False, texts)
-    return Verdict("Accuracy", True if len(runs) == 2 or all(bars_hold) else None, texts)
+    texts += _by_style(runs, threshold_texts)
+    if not are_equal or False in holds:
+        return PairVerdict("Accuracy", False, texts)
+    return PairVerdict("Accuracy", True if len(runs) == 2 or all(holds) else None, texts)
 
 
-def _bar(run: Run) -> tuple[bool | None, str]:
-    """Says whether the test accuracy of a run is within its bar, None if it has none."""
+def _threshold(run: CompleteRun) -> tuple[bool | None, str]:
+    """Says whether the test accuracy of a run meets its threshold, None if it has none."""
     steps, dataset = run.result["step"], str(run.result["flags"].get("dataset"))
-    bar = bars.find(dataset, run.result["script"], steps)
-    if bar is None:
-        return None, f"no bar is set for {steps:,} steps on {dataset}"
-    fault = bar.fault(run.result["test_accuracy"])
-    return not fault, f"{fault or 'within the bar'}, {bar}"
+    threshold = thresholds.find(dataset, run.result["script"], steps)
+    if threshold is None:
+        return None, f"no threshold is set for {steps:,} steps on {dataset}"
+    fault = threshold.fault(run.result["test_accuracy"])
+    return not fault, f"{fault or 'meets the threshold'}, {threshold}"
 
 
-def _by_style(runs: list[Run], texts: Sequence[str]) -> list[str]:
-    """Returns what is said of each run; once where the same is said of both."""
+def _by_style(runs: list[CompleteRun], texts: Sequence[str]) -> list[str]:
+    """Returns the style and the text of each run; one text for both styles if they are equal."""
     if len(runs) == 2 and len(set(texts)) == 1:
         return [f"both styles: {texts[0]}"]
     return [f"{run.style}: {text}" for run, text in zip(runs, texts)]
 
 
-def _parity(runs: list[Run]) -> Verdict:
-    """Says whether the two are the same step by step, if both have recorded their steps."""
+def _parity(runs: list[CompleteRun]) -> PairVerdict:
+    """Says whether the runs are bit-identical step by step, if both have a trace."""
     if len(runs) < 2:
-        return Verdict("Parity", None, ["there is no twin to compare with"])
+        return PairVerdict("Parity", None, ["there is no run of the other style"])
     if not all(run.trace for run in runs):
-        return Verdict(
-            "Parity", None, ["not recorded; python -m compare parity, as below, runs both and does"]
-        )
+        text = "not recorded; the last command under Repeat the runs compares every step"
+        return PairVerdict("Parity", None, [text])
     try:
         report = parity.of_runs(*(run.directory for run in runs))
     except UserError as error:
-        return Verdict("Parity", None, [str(error)])
-    holds = {parting.IDENTICAL: True, "parted": False}.get(report["verdict"])
-    return Verdict("Parity", holds, parity.sentences(report) + report.get("causes", []))
+        return PairVerdict("Parity", None, [str(error)])
+    verdicts = {first_difference.IDENTICAL: True, first_difference.DIFFERENT: False}
+    holds = verdicts.get(report["verdict"])
+    return PairVerdict("Parity", holds, parity.sentences(report) + report.get("causes", []))
 
 
-def _confusion(run: Run) -> Confusion:
-    labels, predictions = run.evaluation["labels"], run.evaluation["logits"].argmax(axis=1)
-    counts = np.zeros((10, 10), int)
-    np.add.at(counts, (labels, predictions), 1)
-    wrong = counts * (1 - np.eye(10, dtype=int))
-    text = f"{wrong.sum():,} of {len(labels):,} test images are taken for another class"
-    if wrong.any():
-        label, taken_for = np.unravel_index(wrong.argmax(), wrong.shape)
-        text += f", most often {label} for {taken_for}, {wrong.max()} times"
+def _confusion(run: CompleteRun) -> Confusion:
+    labels, logits = run.evaluation["labels"], run.evaluation["logits"]
+    counts = np.zeros([logits.shape[1]] * 2, int)
+    np.add.at(counts, (labels, logits.argmax(axis=1)), 1)
+    mistakes = len(labels) - np.trace(counts)
+    text = f"{mistakes:,} of {len(labels):,} test images are classified wrongly"
+    confused = Confusion(counts.tolist(), "").confused
+    ties = [f"{label} as {predicted}" for count, label, predicted in confused]
+    ties = ties[: sum(count == confused[0][0] for count, _, _ in confused)]
+    if ties:
+        often = _times(confused[0][0]) + (" each" if len(ties) > 1 else "")
+        text += f", most often {words.some(ties, 'others')}, {often}"
     return Confusion(counts.tolist(), text)
 
 
-def _mistakes(run: Run) -> list[Picture]:
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _mistakes(run: CompleteRun) -> list[Picture]:
     arrays = run.evaluation
     logits = arrays["logits"][arrays["mistakes"]]
     found = []
@@ -243,12 +291,12 @@ def _mistakes(run: Run) -> list[Picture]:
         logits.argmax(axis=1),
         evaluation.probabilities(logits).max(axis=1),
     ):
-        text = f"labelled {label}, taken for {predicted} with {confidence:.3f}"
+        text = f"{label}, classified as {predicted} with probability {confidence:.3f}"
         found.append(Picture(_uri(image), text, f"{label} → {predicted} {confidence:.3f}"))
     return found
 
 
-def _filters(run: Run) -> list[Picture]:
+def _filters(run: CompleteRun) -> list[Picture]:
     units = run.evaluation["filters"]
     return [
         Picture(

@@ -1,4 +1,4 @@
-"""Lays the twins' sources side by side, aligned and coloured."""
+"""Aligns the sources of both styles line by line, in colour."""
 
 import difflib
 import functools
@@ -13,9 +13,7 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, String, _To
 
 from compare.runner import ROOT, STYLES
 
-# The machinery of a style, the loop first; each is a pair, and each a topic of migration.
-MACHINERY = ("trainer", "layers", "optimizers", "summaries", "checkpoints", "export")
-# What is coloured, and by which class of the page's style sheet; all else is left as it is.
+# The tokens that have a colour, and their classes in the page's style sheet.
 _CLASSES = {
     Comment: "c",
     String: "s",
@@ -43,9 +41,9 @@ class Row:
 
     Attributes
     ----------
-    sign : as `diff -y` has it: "|" changed, "<" only left, ">" only right, " " the same.
-    left, right : None where one side has none.
-    entries : of the migration guide, at the first row of a change that they are about.
+    sign : as `diff -y` prints it: "|" changed, "<" only left, ">" only right, " " equal.
+    left, right : the lines; None if the line is only on the other side.
+    entries : at the first row of a change, the entries of the migration guide about it.
     """
 
     sign: str
@@ -63,17 +61,34 @@ class SideBySide:
     rows: list[Row]
 
     @property
+    def anchors(self) -> set[str]:
+        """The ids of all lines."""
+        return {line.anchor for row in self.rows for line in (row.left, row.right) if line}
+
+    @property
+    def places(self) -> list[tuple[bool, list[Row]]]:
+        """The rows in groups: (whether they differ, rows)."""
+        groups = groupby(self.rows, key=lambda row: row.sign != " ")
+        return [(differs, list(rows)) for differs, rows in groups]
+
+    @property
     def changes(self) -> list[list[Row]]:
-        """The rows that differ, what hangs together in one list."""
-        groups = groupby(self.rows, key=lambda row: row.sign == " ")
-        return [list(rows) for is_same, rows in groups if not is_same]
+        """The rows that differ, in one list for each place."""
+        return [rows for differs, rows in self.places if differs]
 
 
-def side_by_side(name: str) -> SideBySide | None:
-    """Returns the two files of that name, None if there are none."""
+def names() -> list[str]:
+    """Returns the names of all pairs of files, such as mnist_deep; programs first."""
+    found = []
+    for folder in ("", "training/"):
+        files = [{path.stem for path in (ROOT / s / folder).glob("*.py")} for s in STYLES]
+        found += [f"{folder}{name}" for name in sorted(set.intersection(*files) - {"__init__"})]
+    return found
+
+
+def side_by_side(name: str) -> SideBySide:
+    """Returns the two files of a name, such as mnist_deep or training/trainer."""
     paths = [f"{style}/{name}.py" for style in STYLES]
-    if not all((ROOT / path).is_file() for path in paths):
-        return None
     texts = [(ROOT / path).read_text() for path in paths]
     left, right = (
         [Line(number, code, anchor(path, number)) for number, code in enumerate(highlight(text), 1)]
@@ -87,8 +102,8 @@ def side_by_side(name: str) -> SideBySide | None:
 
 
 def align(left: list[str], right: list[str]) -> Iterator[tuple[str, int | None, int | None]]:
-    """Yields which line stands beside which, by their indices, and the sign between them."""
-    # Brackets and blank lines alone are like each other anywhere: none begins a match.
+    """Yields the sign and the indices of the lines in each row, see `Row`."""
+    # Lines without words, such as a bracket, occur everywhere. So no match begins with one.
     matcher = difflib.SequenceMatcher(lambda line: not _words(line), left, right, autojunk=False)
     for tag, *bounds in matcher.get_opcodes():
         span, other = range(*bounds[:2]), range(*bounds[2:])
@@ -104,21 +119,21 @@ def align(left: list[str], right: list[str]) -> Iterator[tuple[str, int | None, 
 def _align_changed(
     left: list[str], right: list[str], span: range, other: range
 ) -> Iterator[tuple[int | None, int | None]]:
-    """Yields the lines of two spans, those beside each other that have most words in common."""
+    """Yields the indices of two spans in rows; the most similar lines share a row."""
     likeness, i, j = max(
         ((_likeness(left[i], right[j]), -i, -j) for i in span for j in other), default=(0, 0, 0)
     )
     if likeness < 0.5:
         yield from zip_longest(span, other)
         return
-    i, j = -i, -j  # so that of equals the first was taken
+    i, j = -i, -j  # negative above, so that the first of equal maxima wins
     yield from _align_changed(left, right, range(span.start, i), range(other.start, j))
     yield i, j
     yield from _align_changed(left, right, range(i + 1, span.stop), range(j + 1, other.stop))
 
 
 def _likeness(line: str, other: str) -> float:
-    """Returns the share of their words that two lines have in common, from 0 to 1."""
+    """Returns the share of words that two lines have in common, from 0 (none) to 1 (all)."""
     words, others = _words(line), _words(other)
     return len(words & others) / max(len(words | others), 1)
 
@@ -129,21 +144,22 @@ def _words(line: str) -> frozenset[str]:
 
 
 def anchor(path: str, number: int) -> str:
-    """Returns the id that a line has in the page."""
+    """Returns the id of a line in the page."""
     return f"{path.removesuffix('.py').replace('/', '-')}-{number}"
 
 
-def highlight(text: str) -> list[str]:
-    """Returns the lines of a Python program as HTML, coloured by classes.
+@functools.lru_cache(maxsize=512)  # the guide quotes some blocks often, and tests write many pages
+def highlight(text: str) -> tuple[str, ...]:
+    """Returns the lines of a Python program as HTML.
 
-    Only what is coloured has a tag; pygments's own formatter gives one to every name.
+    Only tokens with a colour get a tag. The formatter of pygments tags every name.
     """
     lines = [""]
     for kind, value in PythonLexer(stripnl=False).get_tokens(text):
         first, *others = value.split("\n")
         lines[-1] += _tagged(kind, first)
         lines += [_tagged(kind, part) for part in others]
-    return lines[:-1]
+    return tuple(lines[:-1])
 
 
 def _tagged(kind: _TokenType, text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from typing import Iterator
 
 import numpy as np
+from absl.flags import FlagValues
 
-from shared.datasets import digits, sources
+from shared.datasets import digits, idx, sources
 from shared.datasets.sources import DataError, NotFound  # noqa: F401
 
 NAMES = ("mnist", "fashion_mnist", "digits")
@@ -18,7 +20,43 @@ Dataset = namedtuple("Dataset", "name train validation test")
 
 
 class Examples:
-    """Images and labels, held as the bytes of their files: a quarter of what floats would take.
+    """Examples that are stored as arrays, one row each.
+
+    A batch holds the rows as they are stored. A subclass may convert them in `batch`. Then the
+    model must do the same in `decode`.
+
+    Attributes
+    ----------
+    arrays : {name: array [n, ...]}, by the names that they have in a batch.
+    """
+
+    def __init__(self, **arrays: np.ndarray):
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def batch(self, indices: np.ndarray | slice) -> dict[str, np.ndarray]:
+        """Returns the examples of these indices, integers [b] or a slice: {name: [b, ...]}."""
+        return {name: array[indices] for name, array in self.arrays.items()}
+
+    def first(self, count: int) -> Examples:
+        """Returns the first `count` examples, or all if there are fewer."""
+        return self.part(slice(count))
+
+    def part(self, part: slice) -> Examples:
+        """Returns the examples of a slice."""
+        return type(self)(**{name: array[part] for name, array in self.arrays.items()})
+
+    def slices(self, size: int = 500, end: int | None = None) -> Iterator[slice]:
+        """Yields slices of `size` examples that cover all examples, or those before `end`."""
+        end = len(self) if end is None else min(len(self), end)
+        for start in range(0, end, size):
+            yield slice(start, min(start + size, end))
+
+
+class Images(Examples):
+    """Images and labels, stored as bytes. Floats would take four times the memory.
 
     Attributes
     ----------
@@ -26,21 +64,23 @@ class Examples:
     labels : uint8 [n]
     """
 
-    # Old code multiplies by 1/255, and so do the twins; dividing gives other bits for 126 of the
-    # 256 values.
+    # Old code multiplies by 1/255, so the twins do the same. Division by 255 gives other bits for
+    # 126 of the 256 values.
     SCALE = np.float32(1 / 255)
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
-        self.images = images.reshape(-1, PIXELS)
-        self.labels = labels
+        super().__init__(images=images.reshape(-1, PIXELS), labels=labels)
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    @property
+    def images(self) -> np.ndarray:
+        return self.arrays["images"]
 
-    def batch(
-        self, indices: np.ndarray | slice, one_hot: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns some examples as a model takes them.
+    @property
+    def labels(self) -> np.ndarray:
+        return self.arrays["labels"]
+
+    def batch(self, indices: np.ndarray | slice, one_hot: bool = True) -> dict[str, np.ndarray]:
+        """Returns a batch of examples.
 
         Parameters
         ----------
@@ -49,45 +89,37 @@ class Examples:
 
         Returns
         -------
-        images : float32 [b, 784] in [0, 1]
-        labels : int64 [b], or float32 [b, 10] where `one_hot`
+        dict of `images`, float32 [b, 784] in [0, 1], and `labels`, float32 [b, 10], or int64 [b] if
+        they are not one-hot.
         """
         images = self.images[indices].astype(np.float32)
         images *= self.SCALE
         labels = self.labels[indices].astype(np.int64)
-        return images, np.eye(CLASSES, dtype=np.float32)[labels] if one_hot else labels
-
-    def first(self, count: int) -> Examples:
-        """Returns so many of the examples, or all where there are fewer."""
-        return Examples(self.images[:count], self.labels[:count])
-
-    def slices(self, size: int = 500, end: int | None = None) -> Iterator[slice]:
-        """Yields slices that cover all examples, or those before `end`, `size` at a time."""
-        end = len(self) if end is None else min(len(self), end)
-        for start in range(0, end, size):
-            yield slice(start, min(start + size, end))
+        if one_hot:
+            labels = np.eye(CLASSES, dtype=np.float32)[labels]
+        return {"images": images, "labels": labels}
 
 
 def load(
     name: str, data_dir: str = "", validation_size: int | None = None, validation_start: int = 0
 ) -> Dataset:
-    """Returns a dataset, verified.
+    """Returns a verified dataset.
 
     Parameters
     ----------
     name : one of NAMES.
-    data_dir : where to look first; see `sources.load`.
-    validation_size : how many of the training examples are held out; None holds out as many as is
-        usual: 5,000 as in TensorFlow's tutorial, 100 of the digits.
-    validation_start : the number of the first of them.
+    data_dir : the first folder to look in; see `sources.load`.
+    validation_size : number of training examples to hold out. Default: 5,000 as in TensorFlow's
+        tutorial; 100 for the digits.
+    validation_start : index of the first example to hold out.
 
     Returns
     -------
-    Dataset of three Examples.
+    Dataset of three Images.
 
     Raises
     ------
-    DataError : it cannot be had, or not split so.
+    DataError : the dataset is not available, or cannot be split this way.
     """
     files = digits.load() if name == "digits" else sources.load(name, data_dir)
     total = len(files["train_labels"])
@@ -105,15 +137,38 @@ def load(
             f"{name} has {total} training examples, of which {validation_size} are held out"
         )
     images, labels = files["train_images"], files["train_labels"]
-    held_out = Examples(images[validation_start:end], labels[validation_start:end])
-    if validation_start:  # only then it has to be copied
+    held_out = Images(images[validation_start:end], labels[validation_start:end])
+    if validation_start:  # otherwise no copy is needed
         images = np.concatenate([images[:validation_start], images[end:]])
         labels = np.concatenate([labels[:validation_start], labels[end:]])
     else:
         images, labels = images[end:], labels[end:]
     return Dataset(
         name,
-        Examples(images, labels),
+        Images(images, labels),
         held_out,
-        Examples(files["test_images"], files["test_labels"]),
+        Images(files["test_images"], files["test_labels"]),
     )
+
+
+def load_unlabelled(flags: FlagValues) -> Dataset:
+    """Returns the images that the flags name as a Dataset of `Examples`: `images` float32 [n, 784].
+
+    They are in [0, 1], as in a batch of `Images`.
+    """
+    labelled = load(flags.dataset, flags.data_dir)
+    parts = (Examples(images=part.batch(slice(None))["images"]) for part in labelled[1:])
+    return Dataset(labelled.name, *parts)
+
+
+def idx_files(flags: FlagValues, folder: str) -> None:
+    """Writes the images and labels that the flags name as IDX files into a folder.
+
+    The files are `train_images`, `train_labels`, `test_images`, `test_labels`.
+    """
+    data = load(flags.dataset, flags.data_dir, validation_size=0)
+    for name, part in (("train", data.train), ("test", data.test)):
+        images = part.images.reshape(-1, 28, 28)
+        for key, array in ((f"{name}_images", images), (f"{name}_labels", part.labels)):
+            with open(os.path.join(folder, key), "wb") as file:
+                idx.write(file, array)

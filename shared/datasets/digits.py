@@ -1,8 +1,8 @@
-"""The embedded dataset: 1,797 real handwritten digits, at hand without a network.
+"""The embedded dataset: 1,797 real handwritten digits; it needs no network.
 
-The test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998; UCI
-Machine Learning Repository, https://doi.org/10.24432/C50P49, CC BY 4.0) as scikit-learn 1.9.1
-ships it: 8x8 pixels of 0..16. These lines made digits.npz:
+It is the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998; UCI
+Machine Learning Repository, https://doi.org/10.24432/C50P49, CC BY 4.0) as in scikit-learn 1.9.1:
+8x8 pixels from 0 to 16. This code wrote digits.npz:
 
     from sklearn.datasets import load_digits
     digits = load_digits()
@@ -23,10 +23,10 @@ TRAIN, VALIDATION, TEST = 1297, 100, 400  # in the file's order
 
 
 def load() -> dict[str, np.ndarray]:
-    """Returns the digits at MNIST's size, under the names and in the types of MNIST's files.
+    """Returns the digits with the size, the names and the types of MNIST.
 
     Each pixel becomes a square of 3x3, the border is 2 pixels wide, and 16 becomes 255. The
-    examples meant for validation come first, where MNIST has them too.
+    validation examples come first, as in MNIST.
 
     Returns
     -------

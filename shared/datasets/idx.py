@@ -1,6 +1,6 @@
 """Reads and writes IDX files, the format of MNIST, gzipped or not.
 
-The format: a big-endian magic number (2048 + dimensions, where the elements are bytes), one 32-bit
+The format: a big-endian magic number (2048 + dimensions, for elements that are bytes), one 32-bit
 size for each dimension, then the bytes. Source: http://yann.lecun.com/exdb/mnist/
 """
 
@@ -22,7 +22,7 @@ _CHUNK = 1 << 20
 
 
 class IdxError(UserError, ValueError):
-    """A file that is not the IDX file it should be."""
+    """A file that is not the expected IDX file."""
 
 
 def read(
@@ -37,8 +37,8 @@ def read(
     ----------
     path : str
     dimensions : 3 for images, 1 for labels.
-    shape : the only shape that is accepted; None accepts any.
-    sha256 : the only digest of the uncompressed file that is accepted; None accepts any.
+    shape : the expected shape; None accepts any.
+    sha256 : the expected digest of the uncompressed file; None accepts any.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def read(
 
     Raises
     ------
-    IdxError : the file is not such a file.
+    IdxError : the file is not the expected IDX file.
     OSError : the file cannot be read.
     """
     with open(path, "rb") as file:
@@ -64,7 +64,7 @@ def parse(
     shape: tuple[int, ...] | None = None,
     sha256: str | None = None,
 ) -> np.ndarray:
-    """Does what `read` does, for an open stream; `name` stands for it in messages."""
+    """Reads an IDX file from an open stream, as `read` does; messages call it `name`."""
     try:
         header = stream.read(4 * (1 + dimensions))
         sizes = _sizes(header, name, dimensions, shape)
@@ -82,7 +82,7 @@ def parse(
         )
     try:
         array = np.frombuffer(payload, np.uint8).reshape(sizes)
-    except ValueError:  # no bytes, but sizes whose product only a 0 keeps from overflowing
+    except ValueError:  # one size is 0, and the product of the others overflows
         raise IdxError(f"{name}: sizes {_text(sizes)}, more than an array can have")
     if sha256:
         check_digest(array, name, sha256)
@@ -90,7 +90,7 @@ def parse(
 
 
 def check_digest(array: np.ndarray, name: str, sha256: str) -> None:
-    """Raises IdxError where an array is not the contents of the IDX file with that SHA-256."""
+    """Raises IdxError if an array does not have the contents of the IDX file with that SHA-256."""
     digest = hashlib.sha256(_header(array))
     digest.update(np.ascontiguousarray(array))
     if digest.hexdigest() != sha256:
@@ -101,7 +101,7 @@ def check_digest(array: np.ndarray, name: str, sha256: str) -> None:
 
 
 def _sizes(header: bytes, name: str, dimensions: int, shape: tuple[int, ...] | None) -> list[int]:
-    """Returns the sizes that a header states, once it is known to be the right header."""
+    """Checks a header and returns its sizes."""
     if len(header) != 4 * (1 + dimensions):
         raise IdxError(
             f"{name}: {len(header)} bytes, too few for an IDX header; get the file again"
@@ -122,7 +122,7 @@ def _text(sizes: Sequence[int]) -> str:
 
 
 def _read_at_most(stream: BinaryIO, size: int) -> bytearray:
-    """Reads up to `size` bytes; memory grows with the bytes that come, not with `size`."""
+    """Reads up to `size` bytes; the memory grows with the bytes read, not with `size`."""
     payload = bytearray()
     while len(payload) < size:
         chunk = stream.read(min(_CHUNK, size - len(payload)))
@@ -133,7 +133,7 @@ def _read_at_most(stream: BinaryIO, size: int) -> bytearray:
 
 
 def write(file: BinaryIO, array: np.ndarray) -> None:
-    """Writes a uint8 array to an open binary file, as the bytes that `read` takes."""
+    """Writes a uint8 array to an open binary file, in the format that `read` reads."""
     file.write(_header(array))
     file.write(np.ascontiguousarray(array))
 

@@ -1,8 +1,7 @@
-"""A step of the softmax, called in all the ways that programs call it; a product in two ways.
+"""Runs a step of the softmax in each way that programs call it, and one product in two ways.
 
-The model, the kernel of the update and the batches are those of mnist_softmax; what differs is how
-a step gets its examples, and what stands between it and Python. The product is the gradient of what
-goes into fc1 of mnist_deep, and nothing else of a step.
+The model, the update and the batches are those of mnist_softmax. The ways differ in how a step gets
+its examples and how Python calls it. The product is the gradient of fc1's input in mnist_deep.
 """
 
 import work
@@ -18,7 +17,7 @@ INDICES = tf.TensorSpec([None], tf.int64)
 
 
 class Softmax:
-    """The model, and a step of it in the words of TensorFlow 2."""
+    """The model and one step of it, in TensorFlow 2."""
 
     def __init__(self):
         self.W, self.b = tf.Variable(tf.zeros([784, 10])), tf.Variable(tf.zeros([10]))
@@ -37,18 +36,18 @@ class Softmax:
 
 def eager(examples):
     model, rate = Softmax(), tf.constant(RATE)
-    return lambda batch: model.update(*examples.batch(batch, one_hot=True), rate)
+    return lambda batch: model.update(*work.batch(examples, batch, one_hot=True), rate)
 
 
 def arrays(examples):
     step = tf.function(Softmax().update, input_signature=[IMAGES, LABELS, SCALAR])
-    return lambda batch: step(*examples.batch(batch, one_hot=True), RATE)
+    return lambda batch: step(*work.batch(examples, batch, one_hot=True), RATE)
 
 
 def tensors(examples):
     step = tf.function(Softmax().update, input_signature=[IMAGES, LABELS, SCALAR])
     rate = tf.constant(RATE)
-    return lambda batch: step(*map(tf.constant, examples.batch(batch, one_hot=True)), rate)
+    return lambda batch: step(*map(tf.constant, work.batch(examples, batch, one_hot=True)), rate)
 
 
 def concrete(examples, jit_compile=None):
@@ -56,7 +55,7 @@ def concrete(examples, jit_compile=None):
         Softmax().update, input_signature=[IMAGES, LABELS, SCALAR], jit_compile=jit_compile
     ).get_concrete_function()
     rate = tf.constant(RATE)
-    return lambda batch: step(*map(tf.constant, examples.batch(batch, one_hot=True)), rate)
+    return lambda batch: step(*map(tf.constant, work.batch(examples, batch, one_hot=True)), rate)
 
 
 def concrete_xla(examples):
@@ -64,14 +63,16 @@ def concrete_xla(examples):
 
 
 def retraced(examples):
-    """The rate is a Python number, another at each step, and no signature makes a tensor of it."""
+    """The rate is a Python number that changes at each step, and the function has no signature."""
     step = tf.function(Softmax().update)
     rates = iter(RATE * (1 - number / 1e9) for number in range(10**9))
-    return lambda batch: step(*map(tf.constant, examples.batch(batch, one_hot=True)), next(rates))
+    return lambda batch: step(
+        *map(tf.constant, work.batch(examples, batch, one_hot=True)), next(rates)
+    )
 
 
 class OnDevice:
-    """The examples on the device, as bytes, of which a step picks its own."""
+    """The examples are on the device, as bytes, and each step takes its own by their indices."""
 
     def __init__(self, examples):
         self.images, self.labels = tf.constant(examples.images), tf.constant(examples.labels)
@@ -94,7 +95,7 @@ def feed_dict(examples):
     session, step, loss, inputs = _session()
 
     def run(batch):
-        arrays = examples.batch(batch, one_hot=True)
+        arrays = work.batch(examples, batch, one_hot=True)
         return session.run([step, loss], dict(zip(inputs, [*arrays, RATE])))[1]
 
     return run
@@ -103,11 +104,11 @@ def feed_dict(examples):
 def make_callable(examples):
     session, step, loss, inputs = _session()
     call = session.make_callable([step, loss], inputs)
-    return lambda batch: call(*examples.batch(batch, one_hot=True), RATE)[1]
+    return lambda batch: call(*work.batch(examples, batch, one_hot=True), RATE)[1]
 
 
 def _session():
-    """Returns the same model in the words of TensorFlow 1."""
+    """Returns the same model, with the API of TensorFlow 1."""
     tf1 = tf.compat.v1
     tf1.disable_v2_behavior()
     images = tf1.placeholder(tf.float32, [None, 784])

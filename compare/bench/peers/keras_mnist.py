@@ -1,4 +1,4 @@
-"""The twins' models in Keras: `model.fit`, or its optimizer in a tf.function of one's own."""
+"""The project's models in Keras: `model.fit`, or Keras's optimizer in a tf.function."""
 
 import work
 
@@ -31,9 +31,10 @@ def mnist_deep():
 
 
 class Lines(keras.callbacks.Callback):
-    """Says how far `fit` is.
+    """Prints the steps of `fit`.
 
-    As `async_safe` it would have `fit` hand each step to a thread, which takes twice the time.
+    With `async_safe`, `fit` would call this class in a thread at each step, which takes twice the
+    time.
     """
 
     def __init__(self, every):
@@ -45,7 +46,7 @@ class Lines(keras.callbacks.Callback):
         self.before = self.done
 
     def on_train_batch_end(self, batch, logs=None):
-        # With steps_per_execution the last call of an epoch counts steps that are not there.
+        # With steps_per_execution the last call of an epoch counts too many steps.
         self.done = self.before + min(batch + 1, self.params["steps"])
         if self.done >= self.said + self.every:  # with steps_per_execution a call does several
             self.said = self.done
@@ -62,9 +63,9 @@ def fit(arguments, model, loss, optimizer):
     )
     examples = work.examples(arguments)
     batch_size = work.MODELS[arguments.model].batch_size
-    # The order of the first epoch; it comes again in each, where the twins shuffle anew.
+    # All epochs have the same order; the project's programs shuffle before each epoch.
     order = [work.indices(k, arguments, len(examples)) for k in range(len(examples) // batch_size)]
-    images, labels = examples.batch(work.np.concatenate(order))
+    images, labels = work.batch(examples, work.np.concatenate(order))
     model.fit(
         images,
         labels,
@@ -91,7 +92,7 @@ def tf_function(arguments, model, loss, optimizer):
         return value
 
     def step(number):
-        images, labels = examples.batch(work.indices(number, arguments, len(examples)))
+        images, labels = work.batch(examples, work.indices(number, arguments, len(examples)))
         float(update(tf.constant(images), tf.constant(labels)))
 
     work.train(step, arguments)

@@ -1,7 +1,8 @@
-"""The machine's own limit: what a step multiplies and what its optimizer moves, and nothing else.
+"""The machine's limit: a lower bound for a step's time.
 
-Each line has the milliseconds that a step would take: its floating-point operations at the rate of
-the square product that is fastest here, and its optimizer's bytes at the rate of a long addition.
+Each line gives the least time that a step can take, in milliseconds: its floating-point operations
+at the speed of the fastest product of square matrices, plus the bytes of its optimizer at the speed
+of a long addition.
 """
 
 import time

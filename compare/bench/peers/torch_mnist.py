@@ -1,4 +1,4 @@
-"""The twins' models in PyTorch: the default optimizer, the fused one, bfloat16 autocast."""
+"""The project's models in PyTorch: the default optimizer, the fused one, bfloat16 autocast."""
 
 import sys
 
@@ -49,8 +49,8 @@ def main():
         model.parameters(), lr=constants.learning_rate, fused=is_fused or None
     )
     examples = work.examples(arguments)
-    # All of them as floats, at once: what a step has left to do is to pick its rows.
-    images, labels = map(torch.from_numpy, examples.batch(slice(None)))
+    # All images as floats at once, so that a step only picks its rows.
+    images, labels = map(torch.from_numpy, work.batch(examples, slice(None)))
     if arguments.model == "mnist_deep":
         images = images.reshape(-1, 1, 28, 28)
         if is_fused:

@@ -1,6 +1,6 @@
-"""What every peer does: the twins' work on the same examples in the same order.
+"""The parts that the peer programs share: the same examples in the same order, and printed lines.
 
-A peer is a program of its own, started as one; it prints `step N` now and then, as the twins do.
+Each peer is a separate program. It prints `step N` at intervals, as the project's programs do.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from shared import batches, console, datasets
 
 @dataclass(frozen=True)
 class Model:
-    """The constants of a twin, and what a step of it costs.
+    """The constants of a model, and the cost of one step.
 
     Attributes
     ----------
-    products : multiplications an example, of each layer forward.
-    parameters : numbers that are trained.
-    slots : numbers that the optimizer keeps for each of them.
+    products : multiplications for one example in the forward pass of each layer.
+    parameters : the number of trained parameters.
+    slots : the optimizer's numbers for each parameter.
     """
 
     batch_size: int
@@ -35,14 +35,14 @@ class Model:
     def operations(self) -> int:
         """Returns the floating-point operations of a step's products and convolutions.
 
-        Each layer's product is made three times, forward and for the gradients of its weights and
-        of its input; the first layer's input needs none. A product adds as often as it multiplies;
-        the zeros around an image count as what it multiplies.
+        Each layer computes its product three times: forward, and for the gradients of its weights
+        and of its input. The first layer's input needs no gradient. A product has as many additions
+        as multiplications. Multiplications by the zeros around an image count too.
         """
         return 2 * self.batch_size * (3 * sum(self.products) - self.products[0])
 
     def optimizer_bytes(self) -> int:
-        """Returns what an update reads (weights, gradients, slots) and writes (weights, slots)."""
+        """Returns the bytes of an update: it reads all numbers, writes all but the gradients."""
         return 4 * self.parameters * (3 + 2 * self.slots)
 
 
@@ -59,7 +59,7 @@ MODELS = {
 
 
 def parse(doc: str, ways: tuple[str, ...] = (), *switches: str) -> argparse.Namespace:
-    """Parses a peer's command line; `ways` are the values of its --way."""
+    """Parses a program's command line; `ways` are the values of its --way."""
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--model", choices=MODELS, required=True)
     if ways:
@@ -73,18 +73,25 @@ def parse(doc: str, ways: tuple[str, ...] = (), *switches: str) -> argparse.Name
     return parser.parse_args()
 
 
-def examples(arguments: argparse.Namespace) -> datasets.Examples:
-    """Returns those that the twins train on."""
+def examples(arguments: argparse.Namespace) -> datasets.Images:
+    """Returns the training examples."""
     return datasets.load(arguments.dataset, arguments.data_dir).train
 
 
+def batch(
+    examples: datasets.Images, indices: np.ndarray | slice, one_hot: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images, float32 [n, 784], and labels, int64 [n] or one-hot float32 [n, 10]."""
+    return tuple(examples.batch(indices, one_hot=one_hot).values())
+
+
 def indices(step: int, arguments: argparse.Namespace, size: int) -> np.ndarray:
-    """Returns the numbers of the examples that the twins take in that step."""
+    """Returns the indices of a step's batch, the same as in the project's programs."""
     return batches.indices(step, MODELS[arguments.model].batch_size, size, seed=0)
 
 
 def train(step, arguments: argparse.Namespace) -> None:
-    """Calls `step` with the numbers from 0 on, and says now and then how far it is."""
+    """Calls `step` with 0, 1, 2, ... and prints its number every --eval_every steps."""
     for number in range(arguments.max_steps):
         if number % arguments.eval_every == 0:
             say(number)

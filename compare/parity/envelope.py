@@ -1,0 +1,184 @@
+"""Judges a candidate by the reference's own rounding: how far a disturbed reference goes.
+
+No tolerance has to be chosen. The constants here are measured; they say what rounding can do.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compare.parity import mapping
+from compare.parity.mapping import Mapping
+from shared.trace import Recording
+
+ENVELOPES = 30  # a candidate may be that many times as far away as the reference's own rounding
+SLOTS = 30  # slots may be that many times further away than weights
+ROUNDING = 5e-6  # relative difference that is never more than rounding
+# The same rule of an optimizer, written in another order, rounds its updates and slots by this:
+# 1 - beta2 alone, as float32, is 1.3e-5 off.
+UPDATE_ROUNDING = 3e-5
+DISTURBANCE = 5e-7  # relative change of the initial weights, a few of their last bits
+
+
+@dataclass
+class Parting:
+    """The first step at which the candidate leaves the reference's rounding.
+
+    Attributes
+    ----------
+    step : the step.
+    loss : how many times the allowed rounding the loss is away; 0 if it is within.
+    tensors : the same of each weight and slot outside, by the reference's names.
+    """
+
+    step: int
+    loss: float
+    tensors: dict[str, float]
+
+
+def difference(a: np.ndarray | None, b: np.ndarray | None) -> float | None:
+    """Returns the norm of b - a; None if one is missing, or of another shape."""
+    if a is None or b is None or a.shape != b.shape:
+        return None
+    return float(np.linalg.norm((b.astype(np.float64) - a).reshape(-1)))
+
+
+def distance(a: Recording, b: Recording, step: int, name: str) -> float:
+    """Returns the distance of a tensor: of its elements if both have them, else of the norms."""
+    found = difference(a.values.get((step, name)), b.values.get((step, name)))
+    if found is not None:
+        return found
+    cells = a.rows[step].get(name), b.rows[step].get(name)
+    if None in cells or cells[0][0] == cells[1][0]:
+        return 0.0
+    return abs(cells[0][1] - cells[1][1])
+
+
+def distance_moved(recording: Recording, step: int, name: str, first: int) -> float:
+    """Returns how far a tensor is from its first value, or its norm if that is not known."""
+    values = recording.values
+    moved = difference(values.get((first, name)), values.get((step, name)))
+    return scale(recording, step, name) if moved is None else moved
+
+
+def scale(recording: Recording, step: int, name: str) -> float:
+    cell = recording.rows[step].get(name)
+    return cell[1] if cell else 0.0
+
+
+def fused_variance(reference, candidate, found: Mapping, steps) -> int | None:
+    """Returns n if Keras's layer averages the biased variance, where TensorFlow 1's fused kernel
+    averages n/(n-1) times it: a difference of the libraries, not of the programs."""
+    names = [
+        name
+        for name, other in found.weights.items()
+        if mapping.role(name) == "moving variance" and other.endswith("/moving_variance")
+    ]
+    if not names or len(steps) < 2:
+        return None
+    return unbiased(reference, candidate, *steps[:2], names)
+
+
+def part(reference, candidate, envelope, steps, found, n=None) -> Parting | None:
+    """Returns where the candidate leaves the reference's rounding, or None.
+
+    Parameters
+    ----------
+    reference, candidate, envelope : recordings; the last a list of the reference's, disturbed.
+    steps : the steps that are compared.
+    found : which variable is which.
+    n : see `fused_variance`; None if the moving variances have to agree.
+    """
+    names = [*found.weights, *found.slots]
+    widest = dict.fromkeys(names, 0.0)
+    widest_loss = 0.0
+    for step in steps:
+        outside = {}
+        for name in names:
+            own = max(distance(reference, other, step, name) for other in envelope)
+            moved = distance_moved(reference, step, name, steps[0])
+            widest[name] = max(widest[name], own + UPDATE_ROUNDING / ENVELOPES * moved)
+            allowed = ENVELOPES * widest[name] + ROUNDING * scale(reference, step, name) + 1e-12
+            if name in found.slots:  # second moments double the rounding of gradients
+                allowed *= SLOTS
+            if n and mapping.role(name) == "moving variance":
+                allowed += 2 / n * scale(reference, step, name)
+            away = distance(reference, candidate, step, name) / allowed
+            if not away <= 1:
+                outside[name] = away
+        loss = 0.0
+        if step in reference.losses and step in candidate.losses:
+            ours = reference.losses[step]
+            own = max(abs(ours - other.losses.get(step, ours)) for other in envelope)
+            widest_loss = max(widest_loss, own)
+            allowed = ENVELOPES * widest_loss + ROUNDING * abs(ours) + 1e-12
+            loss = abs(candidate.losses[step] - ours) / allowed
+            loss = 0.0 if loss <= 1 else loss
+        others = different_constants(reference, candidate, step)
+        if outside or loss or others:
+            return Parting(step, loss, outside)
+    return None
+
+
+def unbiased(
+    reference: Recording, candidate: Recording, before: int, step: int, names: list[str]
+) -> int | None:
+    """Returns n if moving variances differ because one averages n/(n-1) times the variance.
+
+    With r and c after one step from s, and the momentum m, r - c = (c - m s) / (n - 1).
+    """
+    rows, differences = [], []
+    for name in names:
+        start, ours, theirs = (
+            side.values.get((at, name))
+            for side, at in ((reference, before), (reference, step), (candidate, step))
+        )
+        if start is None or ours is None or theirs is None:
+            return None
+        rows.append(np.stack([theirs.reshape(-1), start.reshape(-1)], 1).astype(np.float64))
+        differences.append((ours.astype(np.float64) - theirs).reshape(-1))
+    matrix, difference = np.concatenate(rows), np.concatenate(differences)
+    if not np.any(difference):
+        return None
+    (share, rest), *_ = np.linalg.lstsq(matrix, difference, rcond=None)
+    left = np.linalg.norm(matrix @ [share, rest] - difference)
+    is_plausible = 0 < abs(share) < 0.2 and 0 < -rest / share < 0.9999  # 1: another momentum
+    if not is_plausible or left > 0.1 * np.linalg.norm(difference):
+        return None
+    # If it is the candidate that averages n/(n-1) times the variance, r - c = -(c - m s) / n.
+    return round(1 / share) + 1 if share > 0 else round(-1 / share)
+
+
+def constants(side: Recording, step: int) -> dict[str, float]:
+    found = {}
+    for (at, name), value in side.values.items():
+        is_constant = name.startswith("constants/") and not name.endswith("_power")
+        if at == step and is_constant and value.size == 1:
+            found[name.partition("/")[2]] = float(value.reshape(()))
+    return found
+
+
+def kinds(constants: dict[str, float]) -> list[str]:
+    return sorted({name.partition("/")[0] for name in constants})
+
+
+def different_constants(reference: Recording, candidate: Recording, step: int) -> list[str]:
+    """Returns the optimizers' constants that differ at a step, such as "Adam/beta2 0.999 / 0.99".
+
+    A constant that only one program has counts if it changes what the optimizer does.
+    """
+    ours, theirs = (constants(side, step) for side in (reference, candidate))
+    if kinds(ours) != kinds(theirs):
+        return []
+    found = [
+        f"{name} {ours[name]:.6g} / {theirs[name]:.6g}"
+        for name in ours
+        if name in theirs and not np.isclose(ours[name], theirs[name], rtol=1e-5, atol=0)
+    ]
+    decisive = ("weight_decay", "nesterov", "amsgrad", "use_ema")
+    found += [
+        f"{name} none / {value:.6g}"
+        for name, value in theirs.items()
+        if name not in ours and value and name.endswith(decisive)
+    ]
+    return found

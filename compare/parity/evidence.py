@@ -1,0 +1,550 @@
+"""Tells why two recorded programs part: from inputs, loss, gradients, constants and updates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compare.parity import mapping
+from compare.parity.envelope import (
+    ENVELOPES,
+    Parting,
+    constants,
+    different_constants,
+    kinds,
+    unbiased,
+)
+from shared.trace import Recording
+
+CLOSE = 2e-3  # relative residual up to which one tensor is a multiple of another
+
+DATA = "The step's data differ: {what}."
+PENALTY = (
+    "A penalty on the weights differs: the candidate's gradient of {names} is the reference's "
+    "{sign} {value:.4g} times the weight itself. {which}"
+)
+DECAY = (
+    "A decay of the weights differs: the candidate's update of {names} is the reference's {sign} "
+    "{value:.4g} times the weight itself, and the gradients agree. The decay is in the optimizer "
+    "(weight_decay, decoupled), not in the loss."
+)
+SCALED = "The candidate's loss and its gradients are {factor:.6g} times the reference's: {which}."
+SCALED_GRADIENTS = (
+    "The losses agree, but all of the candidate's gradients are {factor:.6g} times the reference's."
+)
+LACKING = (
+    "The {side} has no counterpart of {names}: a layer, a bias (use_bias=False), or a part of "
+    "batch norm (center=False, scale=False) is missing, or has another shape."
+)
+RESET_AFTER = (
+    "{names}: Keras's GRU has reset_after=True by default, which computes another function than "
+    "TensorFlow 1's GRUCell; only GRU(reset_after=False) can equal it."
+)
+SHAPES = (
+    "{ours} has another shape than {theirs}: a layer before it gives another size (padding, "
+    "strides, the number of its units), or it has another size itself."
+)
+NOT_TRAINED = (
+    "{names} {is_} not trained in the {side}: not among the variables that are differentiated and "
+    "given to its optimizer, or no gradient reaches {it} (tf.stop_gradient, trainable=False)."
+)
+NO_GRADIENT = (
+    "The losses agree, but no gradient reaches {names} in the {side}, or it is a part of the "
+    "other's: tf.stop_gradient, or an operation without a gradient."
+)
+BACKWARD = (
+    "The losses agree, but the gradients of {names} differ: a tf.stop_gradient or a custom "
+    "gradient on a path to them, or a term of the loss that is 0 here."
+)
+CLIP = "The gradients agree, but they are clipped differently: {reference} / {candidate}."
+OPTIMIZER = "The gradients agree, but the optimizers are others: {reference} / {candidate}."
+CONSTANTS = "The gradients agree, but the optimizer's constants differ: {which}."
+FIRST_SLOTS = (
+    "RMSProp's mean square starts at 1 in TensorFlow 1 and at 0 in Keras; Adagrad's accumulator at "
+    "initial_accumulator_value."
+)
+SLOTS_START = (
+    "The gradients and the constants agree, but the optimizer's slots do not: {names} is "
+    "{offset:.4g} {more} in the reference, in every element, so it started at another number. "
+    + FIRST_SLOTS
+)
+SLOTS_AT_START = "The optimizer's slots start at other numbers: {names}. " + FIRST_SLOTS
+SCHEDULE = " It agreed before step {step}: the schedule, or the step that it counts."
+UPDATE = (
+    "The gradients and the optimizer's constants agree, but the updates of {names} differ: a "
+    "constraint, an average of the weights, or an update besides the optimizer's."
+)
+VELOCITY = (
+    "The gradients and the optimizer's constants agree, but since the learning rate changed (from "
+    "{before:.4g} to {now:.4g}) the updates differ: one program multiplies each gradient by the "
+    "rate before it adds it to the velocity, as Keras's SGD does, the other the whole accumulator "
+    "by the rate of the step, as TensorFlow 1's MomentumOptimizer does."
+)
+STILL = "{names} {do} not move in the {side}: the operation that updates {it} is never run."
+MOMENTUM = (
+    "Only moving averages differ, and each moves {factor:.4g} times as far in the candidate: the "
+    "momentum (decay) of batch norm."
+)
+UNBIASED = (
+    "Only moving variances differ, by n/(n-1) with n of about {n}: one program averages the "
+    "unbiased variance (the fused kernel does), the other the biased one."
+)
+AVERAGES = (
+    "Only moving averages differ ({names}): their momentum, their epsilon, or the batch they see."
+)
+FORWARD = (
+    "The step's data and the weights agree, but the losses do not ({reference:.9g} and "
+    "{candidate:.9g}): the forward pass or the loss computes something else."
+)
+AGREE_BELOW = (
+    "The moving averages of {names} agree, so the layers before them do, and the difference lies "
+    "behind them."
+)
+START = "The programs start from other values: {names}."
+UNSURE = "The numbers do not tell more; unsure."
+
+
+# Where a cause is: in the forward pass, in the clipping of gradients, in the optimizer, in the line
+# that makes the step, or in the lines that make some variables, which are then named instead.
+FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "optimizer", "step"
+
+
+@dataclass
+class Cause:
+    """Why two programs part.
+
+    Attributes
+    ----------
+    texts : sentences, the cause first.
+    place : FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP, or the reference's names of variables.
+    """
+
+    texts: list[str]
+    place: str | list[str]
+
+
+def explain(reference, candidate, found: mapping.Mapping, parting: Parting, envelope) -> Cause:
+    """Returns why two programs part.
+
+    Parameters
+    ----------
+    reference, candidate : recordings; the candidate's under the reference's names.
+    found : which variable is which.
+    parting : the step at which they part.
+    envelope : recordings of the reference, disturbed.
+    """
+    case = Evidence(reference, candidate, found, parting, envelope)
+    if parting.step == reference.steps[0] and set(parting.tensors) <= set(found.slots):
+        return Cause([SLOTS_AT_START.format(names=_list(parting.tensors))], IN_OPTIMIZER)
+    if parting.step == reference.steps[0]:
+        return Cause([START.format(names=_list(parting.tensors))], list(parting.tensors))
+    rules = (
+        case.data,
+        case.lacking,
+        case.untrained,
+        case.penalty,
+        case.scaled,
+        case.averages,
+        case.forward,
+        case.backward,
+        case.clipping,
+        case.constants,
+        case.slots,
+        case.decay,
+        case.update,
+    )
+    for rule in rules:
+        cause = rule()
+        if cause:
+            return cause
+    return Cause([UNSURE], FORWARD_PASS)
+
+
+class Evidence:
+    """What both programs did in the step at which they part."""
+
+    def __init__(self, reference, candidate, found, parting, envelope):
+        self.sides = (reference, candidate)
+        self.found, self.parting, self.envelope = found, parting, envelope
+        self.step = parting.step
+        before = [step for step in reference.steps if step < self.step]
+        self.before = before[-1] if before else None
+        self.losses = [side.losses.get(self.step) for side in self.sides]
+        both = [mapping.trained(side) for side in self.sides]
+        self.trained = [name for name in found.weights if name in both[0] & both[1]]
+        self.only = [
+            [name for name in found.weights if name in both[0] - both[1]],
+            [name for name in found.weights if name in both[1] - both[0]],
+        ]
+
+    def value(self, side: Recording, name: str, step: int | None = None) -> np.ndarray | None:
+        found = side.values.get((self.step if step is None else step, name))
+        return None if found is None else found.astype(np.float64)
+
+    def both(self, name: str, step: int | None = None):
+        """Returns both programs' values of a tensor, or None if one has none or another shape."""
+        pair = [self.value(side, name, step) for side in self.sides]
+        if pair[0] is None or pair[1] is None or pair[0].shape != pair[1].shape:
+            return None
+        return pair
+
+    def noise(self, name: str) -> float:
+        """Returns how far rounding alone moves a tensor of the reference at this step."""
+        ours = self.value(self.sides[0], name)
+        if ours is None:
+            return 0.0
+        others = [self.value(side, name) for side in self.envelope]
+        away = [np.linalg.norm(other - ours) for other in others if other is not None]
+        return ENVELOPES * max(away, default=0.0) + 1e-6 * np.linalg.norm(ours) + 1e-12
+
+    def agrees(self, name: str) -> bool:
+        pair = self.both(name)
+        return pair is None or np.linalg.norm(pair[1] - pair[0]) <= self.noise(name)
+
+    @property
+    def losses_agree(self) -> bool:
+        if None in self.losses:
+            return True
+        return not self.parting.loss
+
+    def data(self):
+        ours, theirs = (_inputs(side, self.step) for side in self.sides)
+        if not ours or not theirs:
+            return None
+        rest = list(theirs)
+        for name, array in ours.items():
+            if array.ndim == 0 or len(array) < 2:
+                continue
+            for other in rest:
+                if _same_numbers(array, theirs[other]):
+                    rest.remove(other)
+                    break
+            else:
+                like = [other for other in rest if theirs[other].size == array.size] or rest
+                if not like:
+                    return None
+                what = _difference(name, array, theirs[like[0]])
+                return Cause([DATA.format(what=what)], IN_STEP)
+        return None
+
+    def lacking(self):
+        if self.found.reset_after:
+            text = RESET_AFTER.format(names=_list(self.found.reset_after))
+            return Cause([text], self.found.reset_after)
+        for side, other, names in zip(("candidate", "reference"), self.sides, self.found.alone):
+            names = [name for name in names if name in mapping.trained(other)]
+            if names and all(self.found.alone):
+                ours, theirs = (_list(side) for side in self.found.alone)
+                return Cause([SHAPES.format(ours=ours, theirs=theirs)], FORWARD_PASS)
+            if names:
+                return Cause([LACKING.format(names=_list(names), side=side)], names)
+        return None
+
+    def untrained(self):
+        for side, names in zip(("candidate", "reference"), self.only):
+            if names:
+                text = NOT_TRAINED.format(names=_list(names), side=side, **_number(names))
+                return Cause([text], names)
+        return None
+
+    def _gradients(self):
+        """Returns {name: both programs' gradients}, as the differentiation returned them."""
+        pairs = {name: self.both(f"differentiated/{name}") for name in self.trained}
+        return {name: pair for name, pair in pairs.items() if pair is not None}
+
+    def _differing(self):
+        return {
+            name: pair
+            for name, pair in self._gradients().items()
+            if np.linalg.norm(pair[1] - pair[0]) > self.noise(f"differentiated/{name}")
+        }
+
+    def _main(self, differing):
+        """Returns the gradients that differ most, beside their rounding; the rest follow."""
+        away = {
+            name: np.linalg.norm(pair[1] - pair[0]) / self.noise(f"differentiated/{name}")
+            for name, pair in differing.items()
+        }
+        return {name: differing[name] for name in away if away[name] > max(away.values()) / 3}
+
+    def penalty(self):
+        differing, multiples = self._main(self._differing()), {}
+        for name, (ours, theirs) in differing.items():
+            weight = self.value(self.sides[0], name, self.before)
+            # Adam's rounding of the weights is in their gradients from the second step on.
+            rounding = self.noise(f"differentiated/{name}") / np.linalg.norm(theirs - ours)
+            close = min(max(CLOSE, rounding), 0.05)
+            multiple = None if weight is None else _multiple(weight, theirs - ours, close)
+            if multiple is None:
+                return None
+            multiples[name] = multiple
+        if not multiples:
+            return None
+        value = float(np.median(list(multiples.values())))
+        for name, (ours, theirs) in self._differing().items():  # smaller ones, of the same penalty
+            multiple = _multiple(self.value(self.sides[0], name, self.before), theirs - ours, 0.05)
+            if multiple is not None and abs(multiple / value - 1) < 0.2:
+                multiples[name] = multiple
+        which = (
+            "The candidate's penalty is larger, or the reference has none there."
+            if value > 0
+            else "The candidate's penalty is smaller, or it is missing there (in Keras the "
+            "regularizers' losses must be added: model.losses)."
+        )
+        sign = "plus" if value > 0 else "minus"
+        text = PENALTY.format(names=_list(multiples), sign=sign, value=abs(value), which=which)
+        return Cause([text], list(multiples))
+
+    def scaled(self):
+        every = {name: _multiple(*pair) for name, pair in self._differing().items()}
+        # A penalty is no part of the multiple, so gradients that have one are left out.
+        factors = {name: factor for name, factor in every.items() if factor}
+        if not factors or 2 * len(factors) < len(self._gradients()):
+            return None
+        low, high = min(factors.values()), max(factors.values())
+        if not low > 0 or high / low - 1 > CLOSE:
+            return None
+        factor = float(np.median(list(factors.values())))
+        if self.losses_agree:
+            return Cause([SCALED_GRADIENTS.format(factor=factor)], IN_STEP)
+        is_whole = len(factors) == len(every)
+        if None in self.losses:
+            return None
+        if is_whole and abs(self.losses[1] / self.losses[0] / factor - 1) > CLOSE:
+            return None
+        sizes = {len(a) for a in _inputs(self.sides[0], self.step).values() if a.ndim}
+        ratio = factor if factor > 1 else 1 / factor
+        who = "candidate" if factor > 1 else "reference"
+        if any(abs(ratio / size - 1) < CLOSE for size in sizes):
+            which = (
+                f"the {who} adds the losses of the {round(ratio)} examples, the other averages them"
+            )
+        else:
+            which = "a weight of the loss, or what its sum is divided by (all examples, those of "
+            which += "nonzero weight, or the sum of the weights)"
+        return Cause([SCALED.format(factor=factor, which=which)], FORWARD_PASS)
+
+    def averages(self):
+        """The forward pass and the gradients agree; only batch norm's averages differ."""
+        names = [name for name in self.parting.tensors if mapping.role(name).startswith("moving")]
+        if not names or set(names) < set(self.parting.tensors) or not self.losses_agree:
+            return None
+        if self._differing():
+            return None
+        ratios = {}
+        for name in names:
+            pair, start = self.both(name), self.value(self.sides[0], name, self.before)
+            if pair is None or start is None:
+                return Cause([AVERAGES.format(names=_list(names))], names)
+            for side, value in (("candidate", pair[1]), ("reference", pair[0])):
+                if not np.any(value - start):
+                    text = STILL.format(names=name, side=side, **_number([name]))
+                    return Cause([text], [name])
+            ratios[name] = _multiple(pair[0] - start, pair[1] - start)
+        # Another momentum moves the means as well.
+        if all(mapping.role(name) == "moving variance" for name in names):
+            steps = self.sides[0].steps
+            n = unbiased(*self.sides, self.before, self.step, names)
+            n = n or unbiased(*self.sides, *steps[:2], names)  # where rounding is least
+            if n:
+                return Cause([UNBIASED.format(n=n)], names)
+        values = [ratio for ratio in ratios.values() if ratio]
+        if len(values) == len(ratios) and max(values) / min(values) - 1 < CLOSE:
+            return Cause([MOMENTUM.format(factor=float(np.median(values)))], names)
+        return Cause([AVERAGES.format(names=_list(names))], names)
+
+    def forward(self):
+        if self.losses_agree or None in self.losses:
+            return None
+        text = FORWARD.format(reference=self.losses[0], candidate=self.losses[1])
+        agreeing = [
+            name
+            for name in self.found.weights
+            if mapping.role(name).startswith("moving") and self.agrees(name)
+        ]
+        texts = [text, AGREE_BELOW.format(names=_list(agreeing))] if agreeing else [text]
+        return Cause(texts, FORWARD_PASS)
+
+    def backward(self):
+        differing = self._differing()
+        if not differing:
+            return None
+        for side, index in (("candidate", 1), ("reference", 0)):
+            missing = [name for name, pair in differing.items() if not np.any(pair[index])]
+            if missing:
+                return Cause([NO_GRADIENT.format(names=_list(missing), side=side)], missing)
+        return Cause([BACKWARD.format(names=_list(differing))], list(differing))
+
+    def clipping(self):
+        kinds = [self._clip(side) for side in self.sides]
+        given = [name for name in self.trained if not self.agrees(f"gradients/{name}")]
+        if None in kinds or not given:
+            return None
+        return Cause([CLIP.format(reference=kinds[0], candidate=kinds[1])], IN_CLIPPING)
+
+    def _clip(self, side):
+        """Says how a program changes its gradients before it applies them; None if unknown."""
+        factors, is_by_value = {}, False
+        for name in self.trained:
+            made = self.value(side, f"differentiated/{name}")
+            given = self.value(side, f"gradients/{name}")
+            if made is None or given is None or made.shape != given.shape or not np.any(made):
+                continue
+            factor = _multiple(made, given)
+            factors[name] = factor
+            if factor is None:
+                limit = np.abs(given).max()
+                is_by_value |= np.allclose(given, np.clip(made, -limit, limit), rtol=1e-4)
+        if not factors:
+            return None
+        if is_by_value:
+            return "by value (clip_by_value, clipvalue)"
+        if None in factors.values():
+            return "in a way that is none of the usual ones"
+        low, high = min(factors.values()), max(factors.values())
+        if abs(low - 1) < CLOSE and abs(high - 1) < CLOSE:
+            return "not clipped"
+        if high / low - 1 < CLOSE:
+            names = "clip_by_global_norm, global_clipnorm"
+            return f"by the global norm, here to {high:.4g} times ({names})"
+        return "each by its own norm (clip_by_norm, clipnorm)"
+
+    def slots(self):
+        """The gradients and the constants agree, but a slot is a constant number larger."""
+        offsets = {}
+        for name in self.found.slots:
+            pair = self.both(name)
+            if pair is None or self.agrees(name):
+                continue
+            offset = pair[0] - pair[1]
+            if offset.size < 2 or np.ptp(offset) > 1e-5 * abs(offset).max():
+                return None
+            offsets[name] = float(np.median(offset))
+        if not offsets or np.ptp(list(offsets.values())) > 1e-4 * abs(max(offsets.values())):
+            return None
+        offset = next(iter(offsets.values()))
+        text = SLOTS_START.format(
+            names=_list(offsets), offset=abs(offset), more="more" if offset > 0 else "less"
+        )
+        return Cause([text], IN_OPTIMIZER)
+
+    def constants(self):
+        optimizers = [kinds(constants(side, self.step)) for side in self.sides]
+        if all(optimizers) and optimizers[0] != optimizers[1]:
+            ours, theirs = (", ".join(names) for names in optimizers)
+            return Cause([OPTIMIZER.format(reference=ours, candidate=theirs)], IN_OPTIMIZER)
+        differing = different_constants(*self.sides, self.step)
+        if not differing:
+            return None
+        text = CONSTANTS.format(which=", ".join(differing))
+        if self.before and any("learning_rate" in which for which in differing):
+            text += SCHEDULE.format(step=self.step)
+        return Cause([text], IN_OPTIMIZER)
+
+    def _updates(self):
+        """Returns {name: (weight before, both updates)} of the weights whose updates differ."""
+        found = {}
+        for name in self.trained:
+            start, pair = self.both(name, self.before), self.both(name)
+            if start is not None and pair is not None and name in self.parting.tensors:
+                found[name] = start[0], pair[0] - start[0], pair[1] - start[1]
+        return found
+
+    def decay(self):
+        multiples = {}
+        for name, (weight, ours, theirs) in self._updates().items():
+            multiple = _multiple(weight, theirs - ours)
+            if multiple is None:
+                return None
+            multiples[name] = multiple
+        if not multiples:
+            return None
+        value = float(np.median(list(multiples.values())))
+        sign = "plus" if value > 0 else "minus"
+        text = DECAY.format(names=_list(multiples), sign=sign, value=abs(value))
+        return Cause([text], IN_OPTIMIZER)
+
+    def update(self):
+        updates = self._updates()
+        for side, index in (("candidate", 2), ("reference", 1)):
+            still = [name for name, parts in updates.items() if not np.any(parts[index])]
+            if still:
+                text = STILL.format(names=_list(still), side=side, **_number(still))
+                return Cause([text], still)
+        if not updates:
+            return None
+        rates = [
+            constants(self.sides[0], step).get("Momentum/learning_rate")
+            for step in (self.sides[0].steps[1], self.step)
+        ]
+        if None not in rates and rates[0] != rates[1]:
+            return Cause([VELOCITY.format(before=rates[0], now=rates[1])], IN_OPTIMIZER)
+        return Cause([UPDATE.format(names=_list(updates))], IN_OPTIMIZER)
+
+
+def _inputs(side: Recording, step: int) -> dict[str, np.ndarray]:
+    found = {}
+    for (at, name), value in side.values.items():
+        if at == step and name.startswith("inputs/"):
+            found[name.partition("/")[2]] = value.astype(np.float64)
+    return found
+
+
+def _multiple(of: np.ndarray, value: np.ndarray, close: float = CLOSE) -> float | None:
+    """Returns the number k for which `value` is k times `of`, to a relative rest; or None."""
+    square = np.vdot(of, of)
+    if not square:
+        return None
+    factor = float(np.vdot(of, value) / square)
+    rest = np.linalg.norm(value - factor * of)
+    return factor if factor and rest <= close * np.linalg.norm(value) else None
+
+
+def _same_numbers(a: np.ndarray, b: np.ndarray) -> bool:
+    """Says whether two arrays hold the same numbers, flat or not, classes as numbers or one-hot."""
+    if a.size == b.size:
+        return np.array_equal(a.reshape(-1), b.reshape(-1))
+    if a.ndim and b.ndim and len(a) == len(b):
+        wide, narrow = (a, b) if a.size > b.size else (b, a)
+        if wide.ndim == 2 and narrow.size == len(narrow):
+            return np.array_equal(wide.argmax(1), narrow.reshape(-1))
+    return False
+
+
+def _difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Says how one input differs from the other."""
+    if len(ours) != len(theirs):
+        return f"{name} has {len(ours)} examples, the candidate's {len(theirs)}"
+    if ours.size != theirs.size:
+        return f"{name} is {list(ours.shape)}, the candidate's {list(theirs.shape)}"
+    keys = [sorted(map(bytes, a.reshape(len(a), -1))) for a in (ours, theirs)]
+    if keys[0] == keys[1]:
+        return f"{name} holds the same examples in another order"
+    if np.array_equal(np.sort(ours, None), np.sort(theirs, None)):
+        return f"{name} holds the same numbers with its axes or its elements in another order"
+    a, b = ours.reshape(-1), theirs.reshape(-1)
+    multiple = _multiple(a, b)
+    if multiple and abs(multiple - 1) < 1e-3:
+        return f"the candidate's {name} holds the same numbers with fewer digits (another dtype)"
+    if multiple:
+        return f"the candidate's {name} is {multiple:.6g} times the reference's (scaling)"
+    a0, b0 = a - a.mean(), b - b.mean()
+    multiple = _multiple(a0, b0)
+    if multiple:
+        offset = b.mean() - multiple * a.mean()
+        return f"the candidate's {name} is {multiple:.6g} times the reference's plus {offset:.6g}"
+    shared = len(set(keys[0]) & set(keys[1]))
+    return f"{name} holds other examples: {shared} of {len(ours)} are in both"
+
+
+def _list(names) -> str:
+    names = list(names)
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _number(names):
+    many = len(names) > 1
+    return {
+        "is_": "are" if many else "is",
+        "it": "them" if many else "it",
+        "do": "do" if many else "does",
+    }

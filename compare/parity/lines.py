@@ -1,0 +1,208 @@
+"""Finds the line at which two programs part: matches the operations of both by their values.
+
+Of the candidate's operations that have no match, those count that no matched operation depends on:
+the others only compute the same in another way. The first that counts is where they part.
+"""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared import recorder, user_lines
+
+# Relative difference of two tensors that hold the same. If all match by the first, a mistake may be
+# too small for it.
+CLOSE = (1e-4, 1e-5, 2e-6)
+# Operations whose result does not depend on the values of their input.
+SHAPES = ("OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike")
+# What the forward pass begins with. The weights are aligned already; those of TensorFlow 1 are read
+# after the update, if at all.
+SOURCES = ("Placeholder", "ReadVariableOp", "VariableV2", "Const")
+
+
+@dataclass
+class SourceLine:
+    """A line of a program.
+
+    Attributes
+    ----------
+    place : "file:number".
+    text : the line.
+    operation : the type of the operation, such as "MaxPool"; "" if the line is not one's.
+    shape : of its first output; None if there is no operation.
+    """
+
+    place: str
+    text: str
+    operation: str = ""
+    shape: list[int] | None = None
+
+
+@dataclass
+class Located:
+    """Where two programs part.
+
+    Attributes
+    ----------
+    reference, candidate : SourceLine; None if it is not known.
+    agree, all : how many of the candidate's operations before it agree, of how many.
+    """
+
+    reference: SourceLine | None
+    candidate: SourceLine | None
+    agree: int = 0
+    all: int = 0
+
+
+class Operations:
+    """The operations of one program, from the inputs to the loss."""
+
+    def __init__(self, path: str):
+        self.about, values, self.lines = recorder.read_operations(path)
+        self.values = [np.asarray(value, np.float64).reshape(-1) for value in values]
+        self.shapes = [list(value.shape) for value in values]
+        self.norms = [float(np.linalg.norm(value)) for value in self.values]
+        self.sorted = {}
+        self.is_rooted = []  # whether an operation depends on an input or on a variable
+        self.users = [[] for _ in self.about]
+        for number, operation in enumerate(self.about):
+            if operation["type"] in SHAPES:  # it does not depend on the values of its input
+                operation["inputs"] = []
+            is_source = operation["type"] in SOURCES or operation["type"].startswith("Iterator")
+            rooted = any(self.is_rooted[other] for other in operation["inputs"])
+            self.is_rooted.append(is_source or rooted)
+            for other in operation["inputs"]:
+                self.users[other].append(number)
+
+    def in_order(self, number: int) -> np.ndarray:
+        if number not in self.sorted:
+            self.sorted[number] = np.sort(self.values[number])
+        return self.sorted[number]
+
+    def is_telling(self, number: int) -> bool:
+        """Says whether a value is one that two operations would not have by chance."""
+        value = self.values[number]
+        return value.size > 1 and bool(np.ptp(value) > 0)
+
+    def line(self, number: int) -> SourceLine:
+        operation = self.about[number]
+        place = operation["line"]
+        return SourceLine(place, user_lines.text(place), operation["type"], self.shapes[number])
+
+    def apart(self, partners: list) -> list[int]:
+        """Returns the operations without a partner on which none with one depends, in order."""
+        leads_to_match = [False] * len(self.about)
+        for number in reversed(range(len(self.about))):
+            leads_to_match[number] = any(
+                (partners[user] is not None and self.is_telling(user)) or leads_to_match[user]
+                for user in self.users[number]
+            )
+        return [
+            number
+            for number, partner in enumerate(partners)
+            if partner is None
+            and not leads_to_match[number]
+            and self.is_rooted[number]
+            and self.about[number]["type"] not in SOURCES
+        ]
+
+
+def locate(reference: Operations, candidate: Operations) -> Located | None:
+    """Returns where the forward passes part, or None if all operations have a match."""
+    for close in CLOSE:
+        found = _locate(reference, candidate, close)
+        if found:
+            return found
+    return None
+
+
+def _locate(reference: Operations, candidate: Operations, close: float) -> Located | None:
+    partners = [_partner(candidate, n, reference, close) for n in range(len(candidate.about))]
+    back = [_partner(reference, n, candidate, close) for n in range(len(reference.about))]
+    apart = candidate.apart(partners)
+    inside = set(apart)
+    entries = [
+        number
+        for number in apart
+        if candidate.about[number]["line"] and not inside & set(candidate.about[number]["inputs"])
+    ]
+    if not entries:
+        return None
+    mains = {number: _main_input(candidate, number, partners) for number in entries}
+    first = next((number for number in entries if mains[number] is not None), entries[0])
+    others = reference.apart(back)
+    ours = None
+    if mains[first] is not None:
+        ours = _next(reference, partners[mains[first]], set(others))
+    if ours is None:
+        ours = next(iter(others), None)
+    agree = sum(partner is not None for partner in partners[:first])
+    before = sum(number not in inside for number in range(first))
+    return Located(
+        None if ours is None else reference.line(ours), candidate.line(first), agree, before
+    )
+
+
+def _partner(side: Operations, number: int, other: Operations, close: float) -> int | None:
+    """Returns the first operation of the other program with the same numbers, in any layout."""
+    value, norm = side.values[number], side.norms[number]
+    if not value.size or not np.isfinite(norm):
+        return None
+    for found in range(len(other.about)):
+        theirs = other.values[found]
+        if theirs.size != value.size or abs(other.norms[found] - norm) > close * norm + 1e-9:
+            continue
+        if np.linalg.norm(theirs - value) <= close * norm + 1e-9:
+            return found
+        if len(side.shapes[number]) > 1:
+            difference = other.in_order(found) - side.in_order(number)
+            if np.linalg.norm(difference) <= close * norm + 1e-9:
+                return found
+    return None
+
+
+def _main_input(side: Operations, number: int, partners: list) -> int | None:
+    """Returns the largest input of an operation that has a partner and tells something."""
+    inputs = [
+        other
+        for other in side.about[number]["inputs"]
+        if partners[other] is not None
+        and side.is_telling(other)
+        and (side.about[other]["type"] == "Placeholder" or side.about[other]["type"] not in SOURCES)
+    ]
+    return max(inputs, key=lambda other: side.values[other].size, default=None)
+
+
+def _next(side: Operations, number: int, apart: set[int]) -> int | None:
+    """Returns the first operation after `number`, and depending on it, that parts."""
+    reached = {number}
+    for later in range(number + 1, len(side.about)):
+        if reached & set(side.about[later]["inputs"]):
+            if later in apart:
+                return later
+            reached.add(later)
+    return None
+
+
+def of_variables(side: Operations, names: list[str]) -> SourceLine | None:
+    """Returns the line that made the first of some variables."""
+    place = next(
+        (side.lines["variables"].get(n) for n in names if n in side.lines["variables"]), ""
+    )
+    return SourceLine(place, user_lines.text(place)) if place else None
+
+
+def of_kind(side: Operations, kind: str) -> SourceLine | None:
+    """Returns the line of the "clip" (of gradients), of the "optimizer", or of the "step"."""
+    place = side.lines.get(kind, "")
+    if kind == "clip":  # Keras's optimizers clip by themselves
+        place = place or side.lines["optimizer"]
+    return SourceLine(place, user_lines.text(place)) if place else None
+
+
+def shown(line: SourceLine) -> str:
+    """Returns a line as the verdict prints it."""
+    path, _, number = line.place.rpartition(":")
+    what = f"    {line.operation}  {line.shape}" if line.operation else ""
+    return f"{os.path.basename(path)}:{number}  {line.text}{what}"

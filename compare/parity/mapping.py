@@ -1,0 +1,251 @@
+"""Finds which variable of one program is which variable of another, without their names."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compare.parity import names, recurrent
+from shared import recorder
+from shared.trace import Recording
+
+# What a weight is for, by the last part of its name; anything else is a kernel.
+ROLES = {
+    "moving mean": r"(moving|running|pop\w*|batch)?_?(mean|avg|average)(_\d+)?",
+    "moving variance": r"(moving|running|pop\w*|batch)?_?var(iance)?(_\d+)?",
+    "scale": r"(gamma|scale)(_\d+)?",
+    "bias": r"(b|beta|offset|shift|center|\w*bias(es)?|b[_\d]\w*)(_\d+)?",
+}
+# Slots by what they hold. Of the others the two programs' values differ by a factor.
+SLOTS = {
+    "Adam's m": "first moment",
+    "Adam's v": "second moment",
+    "adam's momentum": "first moment",
+    "adam's velocity": "second moment",
+    "RMSProp's mean square": "mean square",
+    "rm_sprop's velocity": "mean square",
+    "Adagrad's accumulator": "accumulator",
+    "adagrad's accumulator": "accumulator",
+}
+
+
+@dataclass
+class Mapping:
+    """Which variable is which.
+
+    Attributes
+    ----------
+    weights : {reference's name: candidate's name}
+    transposed : the reference's names of matrices that the candidate holds transposed.
+    cells : recurrent cells of TensorFlow 1 that the candidate has as Keras's layers. In `weights`,
+        the candidate's names of each are joined; see `recurrent.Cell`.
+    reset_after : the candidate's weights of GRU layers that no GRUCell can equal.
+    slots : {reference's name: candidate's name}, of slots that hold the same numbers.
+    alone : the reference's and the candidate's weights without a partner.
+    order : the reference's and the candidate's weights in the order of their creation.
+    uncertain : the reference's names that were paired by their order alone, although their shape
+        and role fit several.
+    """
+
+    weights: dict[str, str] = field(default_factory=dict)
+    transposed: list[str] = field(default_factory=list)
+    cells: list[recurrent.Cell] = field(default_factory=list)
+    reset_after: list[str] = field(default_factory=list)
+    slots: dict[str, str] = field(default_factory=dict)
+    alone: tuple[list[str], list[str]] = ((), ())
+    order: tuple[list[str], list[str]] = ((), ())
+    uncertain: list[str] = field(default_factory=list)
+
+
+def variables(recording: Recording) -> list[str]:
+    """Returns the names of a program's variables, in the order of their creation."""
+    return [name for name in recording.forms if not name.startswith(recorder.PREFIXES)]
+
+
+def weights(recording: Recording) -> list[str]:
+    """Returns the names of the weights: no slots, counters, learning rates or seeds."""
+    every = variables(recording)
+    return [
+        name
+        for name in every
+        if names.is_weight(name, every)
+        and "float" in recording.forms[name]
+        and not name.endswith("seed_generator_state")
+    ]
+
+
+def trained(recording: Recording) -> set[str]:
+    """Returns the names of the variables that were given to an optimizer, or differentiated."""
+    prefixes = ("gradients/", "differentiated/")
+    return {name.partition("/")[2] for name in recording.forms if name.startswith(prefixes)}
+
+
+def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapping:
+    """Pairs the weights: by `renaming`, then equal values, then shape, role and order.
+
+    Parameters
+    ----------
+    reference, candidate : recordings with `shared.recorder`'s tensors.
+    renaming : maps a name of the reference to the candidate's name, to "-" if it is to be ignored,
+        or to None if it says nothing.
+    """
+    found = Mapping()
+    left = [weights(reference), weights(candidate)]
+    for name in list(left[0]):
+        new = renaming(name)
+        if new == "-":
+            left[0].remove(name)
+        elif new in left[1]:
+            _pair(found, left, name, new)
+    shapes = [
+        {n: _shape(side, n) for n in rest} for side, rest in zip((reference, candidate), left)
+    ]
+    found.cells = recurrent.find(*shapes)
+    for cell in found.cells:
+        found.weights.update(cell.weights)
+        left[0] = [name for name in left[0] if name not in cell.reference]
+        left[1] = [name for name in left[1] if name not in cell.candidate]
+    digests = [
+        {
+            name: (side.rows[side.steps[0]].get(name, (None,))[0], _shape(side, name))
+            for name in rest
+        }
+        for side, rest in zip((reference, candidate), left)
+    ]
+    for name in list(left[0]):
+        same = [other for other in left[1] if digests[1][other] == digests[0][name]]
+        twins = [other for other in left[0] if digests[0][other] == digests[0][name]]
+        if len(same) == len(twins) == 1 and digests[0][name][0] is not None:
+            _pair(found, left, name, same[0])
+    for key in (_shape_role_trained, _shape_and_role, _shape):
+        _pair_groups(found, left, (reference, candidate), key)
+    if any(name.endswith("gates/kernel") for name in left[0]):
+        found.reset_after = recurrent.with_reset_after(shapes[1])
+    for name in list(left[0]):  # a dense kernel as torch and old code have it
+        shape = _shape(reference, name)
+        turned = [other for other in left[1] if _shape(candidate, other) == shape[::-1]]
+        if len(shape) == 2 and len(turned) == 1:
+            _pair(found, left, name, turned[0])
+            found.transposed.append(name)
+    found.alone = tuple(left)
+    found.order = weights(reference), weights(candidate)
+    found.weights = {n: found.weights[n] for n in found.order[0] if n in found.weights}
+    fused = {name for cell in found.cells for name in cell.reference}  # whose slots are fused, too
+    owners = {name: other for name, other in found.weights.items() if name not in fused}
+    found.slots = _slots(reference, candidate, owners)
+    return found
+
+
+def _pair(found, left, name, other):
+    found.weights[name] = other
+    left[0].remove(name)
+    left[1].remove(other)
+
+
+def _pair_groups(found, left, sides, key):
+    """Pairs the weights of one key in their order, if both programs have as many."""
+    groups = [{}, {}]
+    for group, side, rest in zip(groups, sides, left):
+        for name in rest:
+            group.setdefault(key(side, name), []).append(name)
+    for value, ours in groups[0].items():
+        theirs = groups[1].get(value, [])
+        if len(ours) == len(theirs):
+            for name, other in zip(ours, theirs):
+                _pair(found, left, name, other)
+            if len(ours) > 1 and key is _shape:
+                found.uncertain += ours
+
+
+def _shape(recording, name):
+    numbers = recording.forms[name].partition(" ")[2].strip("[]")
+    return tuple(int(number) for number in numbers.split(", ") if number)
+
+
+def _shape_and_role(recording, name):
+    return _shape(recording, name), role(name)
+
+
+def _shape_role_trained(recording, name):
+    return _shape(recording, name), role(name), name in trained(recording)
+
+
+def role(name: str) -> str:
+    """Returns what a weight is for: "kernel", "bias", "scale", or an average of batch norm."""
+    last = name.rpartition("/")[2]
+    for found, pattern in ROLES.items():
+        if re.fullmatch(pattern, last, re.IGNORECASE):
+            return found
+    return "kernel"
+
+
+def _slots(reference, candidate, pairs):
+    found = [{}, {}]
+    for side, slots in zip((reference, candidate), found):
+        every = variables(side)
+        for name in every:
+            slot = names.slot(name, every)
+            if slot and slot[1] in SLOTS:
+                slots[slot[0], SLOTS[slot[1]]] = name
+    return {
+        name: found[1][pairs[owner], kind]
+        for (owner, kind), name in found[0].items()
+        if owner in pairs and (pairs[owner], kind) in found[1]
+    }
+
+
+def initial_values(reference: Recording, mapping: Mapping) -> dict[str, np.ndarray]:
+    """Returns the values that the candidate's weights are to start with, by their names."""
+    first = reference.steps[0]
+    values = {
+        name: reference.values[first, name]
+        for name in mapping.weights
+        if (first, name) in reference.values
+    }
+    split = recurrent.split(values, mapping.cells)
+    fused = {name for cell in mapping.cells for name in cell.reference}
+    return split | {
+        mapping.weights[name]: value.T if name in mapping.transposed else value
+        for name, value in values.items()
+        if name not in fused
+    }
+
+
+def renamed(candidate: Recording, mapping: Mapping) -> Recording:
+    """Returns the candidate's recording under the reference's names, in the reference's layout.
+
+    The candidate's recurrent cells take the reference's layout in `candidate` itself.
+    """
+    recurrent.fuse(candidate, mapping.cells)
+    back = {other: name for name, other in {**mapping.weights, **mapping.slots}.items()}
+
+    def rename(name):
+        prefix = next((p for p in ("gradients/", "differentiated/") if name.startswith(p)), "")
+        stem = name[len(prefix) :]
+        return prefix + back[stem] if stem in back else f"candidate:{name}"
+
+    def turned(name, value):
+        return np.ascontiguousarray(value.T) if _stem(name) in mapping.transposed else value
+
+    copy = object.__new__(Recording)
+    copy.steps, copy.losses = candidate.steps, candidate.losses
+    kept = ("inputs/", "constants/")
+    new = {name: name if name.startswith(kept) else rename(name) for name in candidate.forms}
+    copy.forms = {new[name]: form for name, form in candidate.forms.items()}
+    copy.rows = {
+        step: {new[name]: cell for name, cell in row.items()}
+        for step, row in candidate.rows.items()
+    }
+    copy.values = {
+        (step, new[name]): turned(new[name], value)
+        for (step, name), value in candidate.values.items()
+    }
+    return copy
+
+
+def _stem(name):
+    for prefix in ("gradients/", "differentiated/"):
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name

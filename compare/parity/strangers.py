@@ -1,0 +1,444 @@
+"""Compares two programs that nobody has edited: `python -m compare parity old.py new.py`.
+
+Both are recorded by `tf1_style.run` and `tf2_style.run`. Both start from the reference's weights
+and draw the same noise for dropout. The reference then runs again from weights that differ in their
+last bits, and with other kernels: how far that leads is the reference's own rounding. A candidate
+that stays within it agrees within rounding.
+"""
+
+import io
+import os
+import re
+import shlex
+import sys
+import tokenize
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from compare import runner
+from compare.parity import evidence, lines, mapping, recurrent
+from compare.parity.envelope import DISTURBANCE, Parting, fused_variance, part
+from compare.parity.first_difference import DIFFERENT, IDENTICAL
+from compare.parity.mapping import Mapping
+from shared import files, trace
+from shared.console import UserError
+from shared.trace import Recording
+
+# The steps that are compared. All of their values are recorded, so they are few; between them the
+# first step that differs is looked for in another run.
+VALUES_AT = (0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+FUSED = (
+    "Not counted as a difference: TensorFlow 1's fused batch norm averages the variance times "
+    "n/(n-1), here with n of about {n}; Keras's layer averages the variance itself."
+)
+WITHIN = "agrees within rounding"
+ENDS = "agrees within rounding, but ends at another step"
+_OLD = re.compile(
+    r"tensorflow\.compat\.v1|disable_v2_behavior|\b(placeholder|Session|InteractiveSession|"
+    r"get_variable|contrib|global_variables_initializer|initialize_all_variables|tf\.app)\b"
+)
+
+
+@dataclass
+class Stranger:
+    """A program of the user.
+
+    Attributes
+    ----------
+    name : "reference" or "candidate".
+    path : its file.
+    arguments : its own arguments.
+    style : "tf1" or "tf2", by what its text uses.
+    """
+
+    name: str
+    path: str
+    arguments: list[str]
+    style: str
+
+    @property
+    def title(self) -> str:
+        return shlex.join([self.path, *self.arguments])
+
+
+def is_pair(what: list[str]) -> bool:
+    """Says whether the words of a command line name two programs of the user."""
+    return len(what) == 2 and all(_split(text)[0].endswith(".py") for text in what)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return [text] if os.path.exists(text) else shlex.split(text) or [""]
+    except ValueError as error:
+        raise UserError(f"{text}: {error}; expected a program and its arguments")
+
+
+def program(name: str, text: str) -> Stranger:
+    """Returns a Stranger of a text such as "old.py --steps=3".
+
+    Raises
+    ------
+    UserError : there is no such file.
+    """
+    path, *arguments = _split(text)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            style = "tf1" if _OLD.search(_code(file.read())) else "tf2"
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; expected a Python program")
+    return Stranger(name, path, arguments, style)
+
+
+def _code(text: str) -> str:
+    """Returns a program without its comments and texts, which may speak of another style."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):  # another Python's syntax
+        return text
+    kept = [token.string for token in tokens if token.type in (tokenize.NAME, tokenize.OP)]
+    return re.sub(r" ?\. ?", ".", " ".join(kept))
+
+
+def record(program: Stranger, path: str, options: list[str], environment: dict) -> Recording:
+    """Runs a program and returns its recording.
+
+    Raises
+    ------
+    UserError : it failed, or it made no step of training.
+    """
+    command = [sys.executable, "-m", f"{program.style}_style.run", f"--trace={path}", *options]
+    paths = [str(runner.ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    outcome = runner.run(
+        [*command, program.path, *program.arguments], None, environment=environment
+    )
+    if outcome.exit_code:
+        raise UserError(
+            f"{program.name}: {program.title} ended with exit {outcome.exit_code}: "
+            f"{outcome.error or 'no message'}"
+        )
+    if not os.path.exists(path):
+        raise UserError(
+            f"{program.name}: {program.title} made no step of training that could be recorded; "
+            "expected one that updates its variables with an optimizer, or from a tape's gradients"
+        )
+    return trace.load(path)
+
+
+class Runs:
+    """Runs the two programs, and keeps what they record in one folder.
+
+    Attributes
+    ----------
+    pair : the reference and the candidate.
+    start : for each, the name of the file of weights that it starts from; None for its own.
+    """
+
+    def __init__(self, console, what: list[str], folder: str, settings):
+        self.pair = [program(name, text) for name, text in zip(("reference", "candidate"), what)]
+        self.start = [None, None]
+        self._console = console
+        self._folder = os.path.abspath(folder)
+        values = [step for step in VALUES_AT if step < settings.steps] + [settings.steps]
+        self._options = [
+            f"--last_step={settings.steps}",
+            f"--values_at={','.join(map(str, values))}",
+            f"--random={settings.random}",
+        ]
+
+    def path(self, name: str) -> str:
+        return os.path.join(self._folder, f"{name}.npz")
+
+    def run(self, why: str, *jobs) -> list[Recording]:
+        """Runs several programs at once.
+
+        Parameters
+        ----------
+        why : what the progress says.
+        jobs : (which of the pair, name of the recording, weights to start from or None, more
+            options, which override earlier ones; environment variables).
+        """
+
+        def one(which, name, weights, options=(), environment=None):
+            chosen = [*self._options, *options]
+            if weights:
+                chosen.append(f"--weights={self.path(weights)}")
+            stranger = self.pair[which]
+            path = self.path(f"{stranger.name}_{name}")
+            return record(stranger, path, chosen, environment or {})
+
+        with self._console.status(why), ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda job: one(*job), jobs))
+
+    def both(self, why: str, name: str, options: list[str] = ()) -> list[Recording]:
+        jobs = [(which, name, self.start[which], options) for which in (0, 1)]
+        return self.run(why, *jobs)
+
+    def write_starts(self, reference: Recording) -> None:
+        """Writes the reference's initial weights, as they are and with other last bits."""
+        random = np.random.RandomState(0)
+        start, disturbed = {}, {}
+        for name in mapping.weights(reference):
+            value = reference.values.get((reference.steps[0], name))
+            if value is not None:
+                start[name] = disturbed[name] = value
+                if name in mapping.trained(reference):
+                    signs = np.where(random.random_sample(value.shape) < 0.5, 1, -1)
+                    disturbed[name] = (value * (1 + DISTURBANCE * signs)).astype(value.dtype)
+        np.savez(self.path("start"), **start)
+        np.savez(self.path("disturbed"), **disturbed)
+        self.start[0] = "start"
+
+    def envelope(self) -> list[Recording]:
+        """Runs the reference from weights with other last bits, and with other kernels."""
+        onednn = "1" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "0"
+        kernels = {"TF_ENABLE_ONEDNN_OPTS": onednn, "TF_NUM_INTRAOP_THREADS": "1"}
+        return self.run(
+            "measuring the reference's own rounding",
+            (0, "disturbed", "disturbed"),
+            (0, "kernels", "start", (), kernels),
+        )
+
+    def narrowed(self, first: int, last: int) -> tuple[Recording, Recording, list[Recording]]:
+        """Records both programs and the reference's rounding with all values from step to step.
+
+        The first two steps are among them, because rounding is least there.
+        """
+        values = ",".join(map(str, sorted({0, 1, *range(first, last + 1)})))
+        options = [f"--values_at={values}", f"--last_step={last}"]
+        jobs = [(which, "narrowed", self.start[which], options) for which in (0, 1)]
+        jobs.append((0, "narrowed_disturbed", "disturbed", options))
+        reference, candidate, disturbed = self.run("looking for the step", *jobs)
+        return reference, candidate, [disturbed]
+
+    def operations(self, step: int) -> list[lines.Operations] | None:
+        """Returns both programs' operations at a step; None if one has none that can be seen."""
+        jobs = []
+        for which, stranger in enumerate(self.pair):
+            path = self.path(f"{stranger.name}_operations")
+            options = [f"--operations={path}", f"--operations_at={step}", f"--last_step={step}"]
+            jobs.append((which, "again", self.start[which], [*options, "--values_at="]))
+        self.run("looking for the line", *jobs)
+        paths = [self.path(f"{stranger.name}_operations") for stranger in self.pair]
+        return [lines.Operations(p) for p in paths] if all(map(os.path.exists, paths)) else None
+
+
+def compare(console, what, folder, renaming, settings) -> dict:
+    """Records both programs, aligns them and judges the candidate.
+
+    Parameters
+    ----------
+    console : where to show the progress.
+    what : the two texts of the command line.
+    folder : for the recordings.
+    renaming : see `mapping.find`.
+    settings : argparse.Namespace with steps, weights, random.
+
+    Returns
+    -------
+    What parity.json holds; see `show`.
+    """
+    runs = Runs(console, what, folder, settings)
+    reference, candidate = runs.both("recording both programs", "own")
+    found = mapping.find(reference, candidate, renaming)
+    titles = [stranger.title for stranger in runs.pair]
+    if not found.weights:
+        raise UserError(
+            f"no variable of {titles[1]} has the shape of one of {titles[0]}: "
+            f"{_forms(reference)} and {_forms(candidate)}"
+        )
+    if settings.weights == "reference" and not _starts_alike(reference, candidate, found):
+        np.savez(runs.path("weights"), **mapping.initial_values(reference, found))
+        runs.start[1] = "weights"
+        why = "recording the candidate from the reference's weights"
+        (candidate,) = runs.run(why, (1, "aligned", "weights"))
+    candidate = mapping.renamed(candidate, found)
+    report = {
+        "reference": titles[0],
+        "candidate": titles[1],
+        "steps": min(reference.steps[-1], candidate.steps[-1]),
+        "ends": [reference.steps[-1], candidate.steps[-1]],
+        "mapping": found.weights,
+        "transposed": found.transposed,
+        "cells": [name for cell in found.cells for name in cell.reference],
+        "uncertain": found.uncertain,
+        "alone": [list(names) for names in found.alone],
+        "weights": "reference" if runs.start[1] else "own",
+        "random": settings.random,
+        "notes": [],
+    }
+    return {**report, **_judged(runs, reference, candidate, found)}
+
+
+def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mapping) -> dict:
+    """Returns the verdict, and if they part the step, the cause and the lines."""
+    steps = sorted(set(reference.steps) & set(candidate.steps))
+    is_complete = not any(found.alone) and reference.steps[-1] == candidate.steps[-1]
+    if is_complete and _same_bits(reference, candidate, steps, [*found.weights, *found.slots]):
+        return {"verdict": IDENTICAL}
+    runs.write_starts(reference)
+    envelope = runs.envelope()
+    steps = [s for s in steps if all(_has_values(side, s) for side in (reference, candidate))]
+    n = fused_variance(reference, candidate, found, steps)
+    notes = {"notes": [FUSED.format(n=n)]} if n else {}
+    parting = part(reference, candidate, envelope, steps, found, n)
+    if parting is None and _only_one_has(reference, candidate, found):
+        parting = Parting(steps[1], 0.0, {})
+    if parting is None and reference.steps[-1] != candidate.steps[-1]:
+        return {**notes, "verdict": ENDS}
+    if parting is None:  # other variables that only one has, such as slots by hand, do no harm
+        return {**notes, "verdict": WITHIN}
+    earlier = [step for step in steps if step < parting.step]
+    if earlier and earlier[-1] < parting.step - 1:
+        again = runs.narrowed(earlier[-1], parting.step)
+        again = again[0], mapping.renamed(again[1], found), again[2]
+        between = range(earlier[-1] + 1, parting.step + 1)  # the step before agrees, judged above
+        narrowed = part(*again, sorted({0, 1, *between}), found, n)
+        if narrowed:
+            (reference, candidate, envelope), parting = again, narrowed
+    cause = evidence.explain(reference, candidate, found, parting, envelope)
+    located = _locate(runs.operations(max(parting.step, 1)), found, cause.place)
+    return {
+        **notes,
+        "verdict": DIFFERENT,
+        "step": parting.step,
+        "loss": parting.loss,
+        "losses": [side.losses.get(parting.step) for side in (reference, candidate)],
+        "tensors": parting.tensors,
+        "causes": cause.texts,
+        "located": None if located is None else asdict(located),
+    }
+
+
+def _has_values(side: Recording, step: int) -> bool:
+    return any(at == step for at, _ in side.values)
+
+
+def _only_one_has(reference: Recording, candidate: Recording, found: Mapping) -> bool:
+    """Says whether only one program trains a variable, or has an average of batch norm."""
+    trained = mapping.trained(reference) | mapping.trained(candidate)
+    return any(
+        name in trained or mapping.role(name).startswith("moving")
+        for name in (*found.alone[0], *found.alone[1])
+    )
+
+
+def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> lines.Located | None:
+    """Returns the lines of a cause's place, or None if they are not known."""
+    if sides is None:
+        return None
+    if place == evidence.FORWARD_PASS:
+        return lines.locate(*sides)
+    if isinstance(place, str):
+        return lines.Located(*(lines.of_kind(side, place) for side in sides))
+    names = _in_both(place, found)
+    return lines.Located(*(lines.of_variables(side, n) for side, n in zip(sides, names)))
+
+
+def _in_both(names: list[str], found: Mapping) -> tuple[list[str], list[str]]:
+    """Returns variables by the names of either program. Where one has no counterpart, that of the
+    variable that was created before it shows the place."""
+    back = {**found.weights, **found.slots}
+    theirs = [n for name in names if name in back for n in recurrent.parts(back[name])]
+    if theirs:
+        return names, theirs
+    for side, pairs in enumerate((back, {other: name for name, other in back.items()})):
+        if names[0] in found.alone[side]:
+            earlier = found.order[side][: found.order[side].index(names[0])]
+            near = [pairs[name] for name in reversed(earlier) if name in pairs][:1]
+            return (names, near) if side == 0 else (near, names)
+    return names, names
+
+
+def _forms(recording):
+    shown = [f"{name} {recording.forms[name]}" for name in mapping.weights(recording)]
+    return ", ".join(shown[:4]) or "no variable"
+
+
+def _starts_alike(reference: Recording, candidate: Recording, found: Mapping) -> bool:
+    rows = reference.rows[reference.steps[0]], candidate.rows[candidate.steps[0]]
+    return (
+        not found.transposed
+        and not found.cells
+        and all(
+            rows[0].get(name, (0,))[0] == rows[1].get(other, (1,))[0]
+            for name, other in found.weights.items()
+        )
+    )
+
+
+def _same_bits(reference, candidate, steps, names):
+    def bits(side, step):
+        row = side.rows[step]
+        return side.losses.get(step), [row[name][0] for name in names if name in row]
+
+    return all(bits(reference, step) == bits(candidate, step) for step in steps)
+
+
+def write_map(path: str, report: dict) -> None:
+    """Writes the mapping as a file for --map; cells, whose layout differs, only as comments."""
+    lines = [
+        f"{'# ' if name in report['cells'] else ''}{re.escape(name)}  {other}\n"
+        for name, other in report["mapping"].items()
+    ]
+    with files.replacing(path) as file:
+        file.write("".join(lines).encode())
+
+
+def show(console, report: dict, folder: str) -> None:
+    """Prints the verdict, what was aligned, and the causes."""
+    count = len(report["mapping"])
+    alignment = [f"{count} weights paired (see {os.path.join(folder, 'map.txt')})"]
+    if report["weights"] == "reference":
+        alignment.append("the candidate starts from the reference's weights")
+    if report["random"] != "own":
+        alignment.append(
+            {"aligned": "the same noise in dropout", "off": "no dropout"}[report["random"]]
+        )
+    if report["verdict"] == ENDS:
+        console.print(
+            f"{ENDS}: of the steps asked for the reference makes {report['ends'][0]}, the "
+            f"candidate {report['ends'][1]}: another number of epochs, or a last batch that is "
+            "dropped",
+            soft_wrap=True,
+        )
+    elif report["verdict"] != DIFFERENT:
+        console.print(f"{report['verdict']}: {report['steps']} steps", soft_wrap=True)
+    else:
+        losses = [f"{loss:.9g}" for loss in report["losses"] if loss is not None]
+        texts = (
+            [f"the loss, {' and '.join(losses)}"] if report["loss"] else ["the loss is the same"]
+        )
+        away = {name: n for name, n in report["tensors"].items() if name in report["mapping"]}
+        if away:
+            worst = sorted(away, key=away.get, reverse=True)
+            most = max(away.values())
+            texts.append(
+                f"{len(worst)} of {count} weights, {', '.join(worst[:4])}"
+                f"{' ...' if len(worst) > 4 else ''} by up to {most:,.0f} times the rounding"
+            )
+        console.print(f"they part at step {report['step']}: {'; '.join(texts)}", soft_wrap=True)
+        located = report["located"] or {}
+        for side in ("reference", "candidate"):
+            if located.get(side):
+                console.print(f"  {lines.shown(lines.SourceLine(**located[side]))}", soft_wrap=True)
+        if located.get("all"):
+            console.print(
+                f"Before these lines, {located['agree']} of {located['all']} operations have the "
+                "same values in both."
+            )
+        for cause in report["causes"]:
+            console.print(cause, soft_wrap=True)
+    for note in report["notes"]:
+        console.print(note, soft_wrap=True)
+    console.print(f"aligned: {'; '.join(alignment)}", soft_wrap=True)
+    for side, names in zip(("reference", "candidate"), report["alone"]):
+        if names:
+            console.print(f"only the {side} has {', '.join(names)}", soft_wrap=True)
+    if report["uncertain"]:
+        console.print(
+            f"paired by their order alone: {', '.join(report['uncertain'])}; correct it with --map",
+            soft_wrap=True,
+        )

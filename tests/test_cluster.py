@@ -1,0 +1,365 @@
+"""Several replicas and clusters: what is given from outside, the numbers, the faults."""
+
+import json
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from conftest import STYLES, bits, result, script, tensors
+from test_twins import assert_same_bits
+
+from shared import batches, cluster
+from shared.console import UserError, quiet_import
+
+with quiet_import():
+    import tensorflow as tf
+
+FLAGS = SimpleNamespace(cluster="", distribution="sync", cluster_timeout=60.0)
+WORKERS = ["10.0.0.1:2222", "10.0.0.2:2222"]
+
+
+def config(workers=WORKERS, type="worker", index=0, **roles):
+    return json.dumps(
+        {"cluster": {"worker": workers, **roles}, "task": {"type": type, "index": index}}
+    )
+
+
+def read(text):
+    return cluster.read(FLAGS, {"TF_CONFIG": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "it needs an object `cluster` and an object `task`"),
+        (config(type="master"), "got the task type 'master', expected chief, worker, ps"),
+        (config(index=2), "got the index 2 of worker, expected 0 to 1"),
+        (config(index="1"), "got the index '1' of worker"),
+        (config(type="ps"), "this task is a ps, and the cluster has none"),
+        (config(boss=WORKERS), "got the role 'boss'"),
+        (config(workers="10.0.0.1:2222"), "got '10.0.0.1:2222' for worker, expected a list"),
+        (config(workers=["10.0.0.1"]), "got the address '10.0.0.1' of worker 0"),
+        (config(workers=["10.0.0.1:99999"]), "expected HOST:PORT"),
+        (config(ps=WORKERS[:1]), "worker 0 and ps 0 both have the address 10.0.0.1:2222"),
+        (config(chief=["a:1", "b:1"]), "got 2 chiefs, expected one"),
+    ],
+)
+def test_what_does_not_fit_is_refused(text, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        read(text)
+
+
+def test_a_file_has_the_same_json(tmp_path):
+    path = tmp_path / "cluster.json"
+    path.write_text(config(index=1, ps=["10.0.0.3:2222"]))
+    flags = SimpleNamespace(**{**vars(FLAGS), "cluster": str(path)})
+    task = cluster.read(flags, {"TF_CONFIG": "{"})  # the file counts
+    assert (task.replica, task.is_chief, task.address) == (1, False, WORKERS[1])
+    assert task.peers == {"worker 0": WORKERS[0], "ps 0": "10.0.0.3:2222"}
+
+
+@pytest.mark.parametrize("chief", [{}, {"chief": ["10.0.0.9:1"]}])
+def test_tf_config_is_read_as_tensorflow_reads_it(monkeypatch, chief):
+    text = config(index=1, ps=["10.0.0.3:2222"], **chief)
+    monkeypatch.setenv("TF_CONFIG", text)
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    task = read(text)
+    assert task.cluster == resolver.cluster_spec().as_dict()
+    assert (task.role, task.index) == (resolver.task_type, resolver.task_id)
+    assert task.replica == 1 + len(chief)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "tasks"), [("n[09-11],m", "2(x2),1(x2)"), ("gpu1", "3"), ("b,a[1-2]", "1,2,3")]
+)
+@pytest.mark.parametrize("rank", [0, 2])
+def test_slurm_is_read_as_tensorflow_reads_it(monkeypatch, nodes, tasks, rank):
+    count = sum(int(n) * int(k or 1) for n, k in re.findall(r"(\d+)(?:\(x(\d+)\))?", tasks))
+    variables = {
+        "SLURM_PROCID": str(rank),
+        "SLURM_STEP_NUM_TASKS": str(count),
+        "SLURM_STEP_NODELIST": nodes,
+        "SLURM_STEP_TASKS_PER_NODE": tasks,
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        gpus_per_node=8, gpus_per_task=1, auto_set_gpu=False
+    )
+    task = cluster.read(FLAGS, variables)
+    assert task.cluster == resolver.cluster_spec().as_dict()
+    assert (task.role, task.index) == resolver.get_task_info()
+
+
+def test_slurm_without_srun_is_refused():
+    with pytest.raises(UserError, match="SLURM_STEP_NODELIST: got '', expected what srun sets"):
+        cluster.read(FLAGS, {"SLURM_PROCID": "0"})
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 4])
+def test_parts_make_the_batch(replicas):
+    batch = {"x": np.arange(24).reshape(8, 3), "y": np.arange(8)}
+    parts = [batches.part(batch, k, replicas) for k in range(replicas)]
+    for name, array in batch.items():
+        assert np.array_equal(np.concatenate([part[name] for part in parts]), array)
+
+
+PRINT = ["-m", "compare", "cluster", "mnist_deep", "--workers=3"]
+
+
+def test_printed_commands_are_read(run):
+    """Each command names its task; TensorFlow's resolver and the program read the same cluster."""
+    printed = run(*PRINT, "--ps=1", "--evaluator", "--style=tf1", "--print=shell").stdout
+    commands = [line for line in printed.splitlines() if line.startswith("TF_CONFIG=")]
+    tasks = [read(shlex.split(line)[0].partition("=")[2]) for line in commands]
+    names = [(task.role, task.index) for task in tasks]
+    assert names == [("worker", k) for k in range(3)] + [("ps", 0), ("evaluator", 0)]
+    assert all(task.cluster == tasks[0].cluster for task in tasks)
+    assert "iptables" in printed
+
+
+def test_printed_manifests(run):
+    """What the operator starts: a task of each role; no other pod may reach its port."""
+    printed = run(*PRINT, "--ps=1", "--style=tf1", "--print=tfjob", "--max_steps=9").stdout
+    job, policy = yaml.safe_load_all(printed)
+    specs = job["spec"]["tfReplicaSpecs"]
+    assert {role: spec["replicas"] for role, spec in specs.items()} == {"Worker": 3, "PS": 1}
+    (container,) = specs["PS"]["template"]["spec"]["containers"]
+    command = ["python", "tf1_style/mnist_deep.py", "--distribution=sync", "--max_steps=9"]
+    assert container["command"][:4] == command
+    assert policy["kind"] == "NetworkPolicy"
+    assert policy["spec"]["podSelector"]["matchLabels"]["training.kubeflow.org/job-name"]
+    printed = run(*PRINT, "--style=tf2", "--print=slurm").stdout
+    assert "#SBATCH --ntasks=3\n" in printed
+    assert subprocess.run(["bash", "-n"], input=printed, text=True, check=False).returncode == 0
+    refused = run(*PRINT, "--evaluator", "--print=slurm", check=False)
+    assert refused.returncode == 2 and "expected workers only" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--distribution=sync"], "needs a cluster; set TF_CONFIG"),
+        (["--replicas=2", "--steps_per_call=9"], "--steps_per_call does not go with"),
+        (["--replicas=3", "--batch_size=100"], "a batch of 100 examples cannot be divided"),
+        (["--cluster=x"], "--cluster does not go with --distribution=none"),
+    ],
+)
+def test_flags_that_do_not_fit(run, tmp_path, flags, message):
+    process = run(script("tf1_style", "mnist_softmax"), "--dataset=digits", *flags, check=False)
+    assert process.returncode == 2
+    assert message in process.stderr and len(process.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def mirrored(run, tmp_path, name, *flags):
+    """Runs both styles with two replicas; returns the tensors of their checkpoints."""
+    found = []
+    for style in STYLES:
+        run_dir = tmp_path / f"{style}-{name}-mirrored"
+        command = [script(style, name), "--replicas=2", "--threads=1", f"--run_dir={run_dir}"]
+        run(*command, *flags)
+        found.append(tensors(run_dir))
+    return found
+
+
+def on_cluster(run, tmp_path, name, *flags):
+    """Runs both styles on two processes each; returns the tensors of their checkpoints."""
+    run("-m", "compare", "cluster", name, "--threads=1", *flags)
+    return [tensors(tmp_path / "runs" / style / name) for style in STYLES]
+
+
+def by_bits(arrays):
+    return {name: bits(array) for name, array in arrays.items()}
+
+
+def test_two_processes_have_the_bits_of_one(run, tmp_path):
+    """Two workers; two replicas in one process; in both styles."""
+    flags = ["--dataset=digits", "--max_steps=20", "--eval_every=0", "--optimizer=adam", "--nolog"]
+    ones = mirrored(run, tmp_path, "mnist_softmax", *flags)
+    twos = on_cluster(run, tmp_path, "mnist_softmax", *flags)
+    for one, two in zip(ones, twos):
+        assert by_bits(one) == by_bits(two)
+    assert_same_bits(*twos)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("mnist_deep", ["--dataset=digits", "--max_steps=1000"]),
+        (
+            "mnist_convnet",
+            ["--dataset=digits", "--max_steps=1000", "--batch_norm", "--keep_prob=0.7"]
+            + ["--last_batch=filled"],
+        ),
+        ("stories_qa", ["--max_steps=1000", "--last_batch=filled"]),
+    ],
+)
+def test_same_bits_with_dropout_batch_norm_and_embeddings(run, tmp_path, name, flags):
+    flags = [*flags, "--eval_every=0", "--nolog"]
+    ones = mirrored(run, tmp_path, name, *flags)
+    twos = on_cluster(run, tmp_path, name, *flags)
+    for one, two in zip(ones, twos):
+        assert by_bits(one) == by_bits(two)
+    assert_same_bits(*twos)
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Job:
+    """The tasks of a cluster, each a process; ends them at the end."""
+
+    def __init__(self, style, environment, run_dir, *flags, roles=("worker", "worker")):
+        ports = iter(free_ports(len(roles)))
+        hosts = {}
+        for role in roles:
+            hosts.setdefault(role, []).append(f"127.0.0.1:{next(ports)}")
+        self.addresses = [(role, k) for role in hosts for k in range(len(hosts[role]))]
+        self.command = [sys.executable, str(script(style, "mnist_softmax")), "--dataset=digits"]
+        self.command += ["--distribution=sync", "--threads=1", "--eval_every=0", "--nolog"]
+        self.command += [f"--run_dir={run_dir}", *flags]
+        self.hosts, self.environment, self.processes = hosts, environment, []
+
+    def start(self, *numbers):
+        for number in numbers:
+            role, index = self.addresses[number]
+            task = {"cluster": self.hosts, "task": {"type": role, "index": index}}
+            env = dict(self.environment, TF_CONFIG=json.dumps(task))
+            self.processes.append(
+                subprocess.Popen(
+                    self.command, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+                )
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+    def ends(self, number):
+        """Waits for a task; returns its exit code and the last line of its stderr."""
+        process = self.processes[number]
+        error = process.stderr.read().decode().splitlines()
+        lines = [line for line in error if not line.startswith("warning: ")]
+        assert len(lines) == 1, error
+        return process.wait(), lines[0]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("style", ["tf1_style", pytest.param("tf2_style", marks=pytest.mark.proof)])
+def test_a_cluster_that_never_completes(environment, tmp_path, style, number):
+    """A task alone names the other one, which does not answer, and ends."""
+    with Job(style, environment, tmp_path / "run", "--cluster_timeout=4") as job:
+        job.start(number)
+        code, line = job.ends(0)
+    assert code == cluster.LOST
+    assert re.match(
+        rf"worker {1 - number} \(127.0.0.1:\d+\) does not answer for \d+ s; this task, worker "
+        rf"{number}, ends too",
+        line,
+    )
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
+def test_a_lost_worker_ends_the_chief_which_resumes_to_the_same_bits(environment, tmp_path, style):
+    """A worker is killed; all start again with the same run folder."""
+    flags = ["--max_steps=600", "--save_every=50"]
+    with Job(style, environment, tmp_path / "run", *flags) as job:
+        job.start(0, 1)
+        wait_for_step(tmp_path / "run", job)
+        job.processes[1].kill()
+        code, line = job.ends(0)
+        assert code == cluster.LOST and line.startswith("lost worker 1 (127.0.0.1:")
+    before = result(tmp_path / "run")
+    assert before["status"] == "running" and before["step"]
+    for folder in ("run", "whole"):
+        with Job(style, environment, tmp_path / folder, *flags) as job:
+            job.start(0, 1)
+            assert [process.wait() for process in job.processes] == [0, 0]
+    assert by_bits(tensors(tmp_path / "run")) == by_bits(tensors(tmp_path / "whole"))
+
+
+def wait_for_step(run_dir, job):
+    """Waits until a checkpoint is saved."""
+    while not (run_dir / "result.json").exists() or not result(run_dir)["step"]:
+        assert all(process.poll() is None for process in job.processes)
+        time.sleep(0.1)
+
+
+def graph_of_one_weight(num_tokens):
+    """Returns a session of one of two replicas, with its train_op, as `num_tokens` starts it."""
+    v1 = tf.compat.v1
+    step = v1.train.create_global_step()
+    weight = v1.Variable(0.0, use_resource=False)
+    optimizer = v1.train.SyncReplicasOptimizer(v1.train.GradientDescentOptimizer(1.0), 2, 2)
+    pairs = [(tf.ones([]), weight)]
+    train_op = optimizer.apply_gradients(pairs, global_step=step)
+    session = v1.train.MonitoredTrainingSession(
+        hooks=[optimizer.make_session_run_hook(True, num_tokens=num_tokens)]
+    )
+    return session, train_op, step
+
+
+def test_start_tokens_let_one_replica_contribute_twice():
+    """Trap (a): with the default num_tokens=-1 one of two replicas makes a step alone."""
+    options = tf.compat.v1.RunOptions(timeout_in_ms=1000)
+    with tf.Graph().as_default():
+        session, train_op, step = graph_of_one_weight(num_tokens=-1)
+        session.run(train_op)
+        session.run(train_op)  # the second gradient of the same replica completes the step
+        session.run(train_op)
+        assert session.run(step) == 1
+    with tf.Graph().as_default():
+        session, train_op, step = graph_of_one_weight(num_tokens=0)
+        with pytest.raises(tf.errors.DeadlineExceededError):
+            session.run(train_op, options=options)
+        assert session.run(step) == 0
+
+
+def test_sparse_accumulators_average_each_row_over_those_that_have_it():
+    """Trap (b): a row that one of two replicas has keeps its whole gradient, not half of it."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        sparse = v1.SparseConditionalAccumulator(tf.float32, shape=(3, 1))
+        dense = v1.ConditionalAccumulator(tf.float32, shape=(3, 1))
+        for rows in ([0, 1], [1, 2]):
+            gradient = tf.IndexedSlices(tf.ones([2, 1]), tf.constant(rows, tf.int64), [3, 1])
+            session.run(sparse.apply_indexed_slices_grad(gradient))
+            session.run(dense.apply_grad(tf.convert_to_tensor(gradient)))
+        stock = session.run(tf.convert_to_tensor(sparse.take_indexed_slices_grad(2)))
+        mean = session.run(dense.take_grad(2))
+    assert stock.ravel().tolist() == [1, 1, 1]
+    assert mean.ravel().tolist() == [0.5, 1, 0.5]
+
+
+@pytest.mark.proof
+def test_servers_listen_on_every_interface():
+    """Whatever address the cluster names; hence the warning, and the rules in the manifests."""
+    (port,) = free_ports(1)
+    server = tf.distribute.Server({"worker": [f"127.0.0.1:{port}"]}, "worker", 0)
+    tables = "".join(Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    local = re.findall(rf"^ *\d+: ([0-9A-F]+):{port:04X} 0+:0000 0A", tables, re.MULTILINE)
+    assert local and set("".join(local)) == {"0"}, server

@@ -1,0 +1,91 @@
+"""TensorFlow says each message of docs/migration/errors.md, word for word but for its `...`."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from conftest import ROOT
+
+from compare import explain, guide
+
+ERRORS = ROOT / "docs" / "migration" / "errors.md"
+ENTRIES = [entry for entry in guide.entries() if entry.page == ERRORS]
+
+PROGRAM = """
+import json
+import os
+import sys
+
+{functions}
+
+said = {{}}
+for name, function in sorted(globals().copy().items()):
+    if name.startswith("message_"):
+        with open("printed", "w+") as printed:
+            os.dup2(printed.fileno(), 2)  # warnings, and what a command prints
+            try:
+                function()
+                sys.stderr.flush()
+                printed.seek(0)
+                said[name] = printed.read()
+            except BaseException as error:
+                said[name] = f"{{type(error).__name__}}: {{error}}"
+with open("said.json", "w") as file:
+    json.dump(said, file)
+"""
+
+
+def block(entry, info):
+    """Returns the one block of an entry with this first line."""
+    (found,) = [token.content for token in entry.tokens if token.info == info]
+    return found
+
+
+def pattern(message):
+    """Returns the expression that a message fits, however it is wrapped."""
+    parts = [re.escape(" ".join(part.split())) for part in message.split("...")]
+    return re.compile(".*".join(parts), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("messages")
+    functions = [
+        f"def message_{number:03d}():\n" + textwrap.indent(block(entry, "python fails"), "    ")
+        for number, entry in enumerate(ENTRIES)
+    ]
+    (folder / "fails.py").write_text(PROGRAM.format(functions="\n\n".join(functions)))
+    done = subprocess.run(
+        [sys.executable, folder / "fails.py"],
+        cwd=folder,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (folder / "said.json").is_file(), done.stderr[-2000:]
+    messages = json.loads((folder / "said.json").read_text())
+    return {ENTRIES[int(name[-3:])].title: text for name, text in messages.items()}
+
+
+@pytest.mark.proof
+def test_explain_finds_every_message(said):
+    """From the words that TensorFlow said, in the first place."""
+    found = {title: explain.search(explain.read(text).message)[:1] for title, text in said.items()}
+    assert {title: entries for title, entries in found.items() if entries[0].title != title} == {}
+
+
+@pytest.mark.proof
+def test_tensorflow_says_every_message(said):
+    wrong = [
+        f"{entry.title}:\n{said[entry.title][:1000]}"
+        for entry in ENTRIES
+        if not pattern(block(entry, "text")).search(" ".join(said[entry.title].split()))
+    ]
+    assert not wrong, "\n\n".join(wrong)
+    assert len(said) == len(ENTRIES) >= 35

@@ -1,0 +1,133 @@
+"""`python -m tf1_style.run` runs old programs unchanged: those of tests/old_programs, in words
+of their time. Beside each stands what it prints on genuine TensorFlow 1.15.5."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+PROGRAMS = ROOT / "tests" / "old_programs"
+QUICK = ("zero_names.py",)  # the others are proofs: each starts TensorFlow and Keras 2
+FOLDERS = {"several_files": "tools/run.py"}
+NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+
+
+def programs():
+    for path in sorted(PROGRAMS.glob("*.txt")):
+        script = FOLDERS.get(path.stem)
+        script = f"{path.stem}/{script}" if script else f"{path.stem}.py"
+        marks = () if script in QUICK else pytest.mark.proof
+        yield pytest.param(script, path, marks=marks, id=path.stem)
+
+
+def run_old(*arguments, cwd, **environment):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(
+        [sys.executable, "-m", "tf1_style.run", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=600,
+    )
+
+
+@pytest.mark.parametrize(("script", "expected"), list(programs()))
+def test_it_prints_what_it_prints_on_1_15_5(tmp_path, mnist_dir, script, expected):
+    process = run_old(PROGRAMS / script, cwd=tmp_path, TWINS_DATA_DIR=str(mnist_dir))
+    assert process.returncode == 0, process.stderr[-2000:]
+    ours, theirs = process.stdout.splitlines(), expected.read_text().splitlines()
+    for line, other in zip(ours, theirs):
+        assert NUMBER.sub("#", line).split() == NUMBER.sub("#", other).split()
+        numbers = [[float(number) for number in NUMBER.findall(text)] for text in (line, other)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-4, abs=1e-5)
+    assert len(ours) == len(theirs)
+
+
+@pytest.mark.legacy
+@pytest.mark.parametrize(("script", "expected"), list(programs()))
+def test_what_1_15_5_prints(tmp_path, mnist_dir, tf115_python, script, expected):
+    """The files beside the programs are what genuine TensorFlow prints."""
+    if script.startswith(("py2_", "mnist_", "zero_names")):
+        pytest.skip("needs Python 2, 0.x, or the data of a module that 1.15.5 has removed")
+    command = [tf115_python, "-W", "ignore", str(PROGRAMS / script)]
+    process = subprocess.run(
+        command, cwd=tmp_path, text=True, capture_output=True, check=False, timeout=600
+    )
+    if re.search("ModuleNotFoundError: No module named '(keras|scipy)", process.stderr):
+        pytest.skip("needs Keras 2 or SciPy beside TensorFlow 1.15.5")
+    assert process.returncode == 0, process.stderr[-2000:]
+    assert process.stdout == expected.read_text()
+
+
+def old(tmp_path, text, *arguments):
+    (tmp_path / "old.py").write_text(text)
+    return run_old("old.py", *arguments, cwd=tmp_path)
+
+
+def test_a_fault_of_its_own_keeps_its_traceback_and_nothing_is_written(tmp_path):
+    """Its own lines alone, its exit code; no TensorFlow is loaded for a program without it."""
+    text = "import helper\n\ndef main():\n    helper.fail(1)\n\nmain()\n"
+    (tmp_path / "helper.py").write_text("def fail(n):\n    return n / 0\n")
+    process = old(tmp_path, text)
+    assert process.returncode == 1 and process.stdout == ""
+    lines = process.stderr.splitlines()
+    assert lines[-1] == "ZeroDivisionError: division by zero"
+    places = [line for line in lines if line.startswith('  File "')]
+    assert [re.sub(r".*/", "", place) for place in places] == [
+        'old.py", line 6, in <module>',
+        'old.py", line 4, in main',
+        'helper.py", line 2, in fail',
+    ]
+    assert sorted(os.listdir(tmp_path)) == ["helper.py", "old.py"]
+
+
+def test_exit_code_arguments_and_place(tmp_path):
+    text = (
+        "import os, sys\nprint(sys.argv[1:], __name__, os.path.basename(__file__))\nsys.exit(7)\n"
+    )
+    process = old(tmp_path, text, "--steps=3", "-m", "x")
+    assert process.returncode == 7 and process.stderr == ""
+    assert process.stdout == "['--steps=3', '-m', 'x'] __main__ old.py\n"
+
+
+def test_python_2(tmp_path):
+    """Prints, divides and raises as Python 2 does; lines keep their numbers."""
+    text = "print 7 / 2, -7 / 2, 7 / 2.0\nfor i in xrange(2): print i,\nprint\n"
+    text += "class Batches:\n    def next(self, timeout=None): return timeout\n"
+    text += "print Batches().next(), iter([5]).next()\nraise ValueError, 'two'\n"
+    process = old(tmp_path, text)
+    assert process.stdout.split() == ["3", "-4", "3.5", "0", "1", "None", "5"]
+    assert process.returncode == 1 and "line 7, in <module>" in process.stderr
+    assert process.stderr.endswith("ValueError: two\n")
+
+
+@pytest.mark.proof
+def test_a_loss_with_the_names_of_1_0(tmp_path):
+    """A program may hide the errors of TensorFlow; those of today's without a GPU stay hidden."""
+    text = """
+import os
+os.environ['TF_CPP_MIN_LOG_LEVEL'] = '2'
+import tensorflow as tf
+
+def softmax_loss_function(%s):
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=inputs)
+
+loss = tf.contrib.legacy_seq2seq.sequence_loss(
+    [tf.zeros([1, 1])], [tf.ones([1, 1])], [tf.ones([1])],
+    softmax_loss_function=softmax_loss_function)
+print('%%.4f' %% tf.Session().run(loss))
+"""
+    for names in ("labels, inputs", "inputs, labels"):
+        process = old(tmp_path, text % names)
+        assert (process.stdout, process.stderr, process.returncode) == ("0.6931\n", "", 0)
+
+
+def test_a_program_that_is_missing(tmp_path):
+    process = run_old("gone.py", cwd=tmp_path)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert "gone.py: no such file" in process.stderr

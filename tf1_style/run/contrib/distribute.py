@@ -1,0 +1,7 @@
+"""Stands for `tf.contrib.distribute`."""
+
+from tf1_style.run.contrib import names_of
+
+__getattr__ = names_of(
+    "tensorflow.compat.v1.distribute", "tensorflow.compat.v1.distribute.experimental"
+)

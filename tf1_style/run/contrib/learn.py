@@ -1,0 +1,324 @@
+"""Stands for `tf.contrib.learn`: its Estimators on those of `tf.estimator`, data sets, texts."""
+
+import collections
+import sys
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from tf1_style.run import estimator
+from tf1_style.run.contrib import learn_datasets as datasets  # noqa: F401
+from tf1_style.run.contrib import learn_preprocessing as preprocessing  # noqa: F401
+
+learn_runner = run_config = sys.modules[__name__]  # files of 1.15's package
+NanLossDuringTrainingError = tf.train.NanLossDuringTrainingError
+
+
+class ModeKeys:
+    TRAIN = "train"
+    EVAL = "eval"
+    INFER = "infer"
+
+
+class MetricSpec(
+    collections.namedtuple("MetricSpec", "metric_fn prediction_key label_key weight_key")
+):
+    """A metric, and which prediction, label and weight it is of."""
+
+    def __new__(cls, metric_fn, prediction_key=None, label_key=None, weight_key=None):
+        return super().__new__(cls, metric_fn, prediction_key, label_key, weight_key)
+
+    def create_metric_ops(self, inputs, labels, predictions):
+        def part(values, key):
+            return values[key] if isinstance(values, dict) and key is not None else values
+
+        keywords = {} if self.weight_key is None else {"weights": inputs[self.weight_key]}
+        return self.metric_fn(
+            predictions=part(predictions, self.prediction_key),
+            labels=part(labels, self.label_key),
+            **keywords,
+        )
+
+
+class ModelFnOps(
+    collections.namedtuple(
+        "ModelFnOps", "mode predictions loss train_op eval_metric_ops output_alternatives"
+    )
+):
+    """What a model function returns."""
+
+    def __new__(
+        cls,
+        mode,
+        predictions=None,
+        loss=None,
+        train_op=None,
+        eval_metric_ops=None,
+        output_alternatives=None,
+        **rest,
+    ):
+        return super().__new__(
+            cls, mode, predictions, loss, train_op, eval_metric_ops, output_alternatives
+        )
+
+
+class RunConfig:
+    """Makes a `tf.estimator.RunConfig` of the arguments that one knows."""
+
+    def __new__(cls, *arguments, **keywords):
+        known = set(estimator.RunConfig().__init__.__code__.co_varnames)
+        fraction = keywords.pop("gpu_memory_fraction", None)
+        if fraction is not None and keywords.get("session_config") is None:
+            options = tf.GPUOptions(per_process_gpu_memory_fraction=fraction)
+            keywords["session_config"] = tf.ConfigProto(gpu_options=options)
+        return estimator.RunConfig(**{key: keywords[key] for key in keywords if key in known})
+
+
+def _input_fn(x, y, batch_size, shuffle, epochs):
+    """Returns an input function of arrays, of float32 where they are float64."""
+
+    def usual(array):
+        array = np.asarray(array)
+        return array.astype(np.float32) if array.dtype == np.float64 else array
+
+    def input_fn():
+        arrays = tf.nest.map_structure(usual, x if y is None else (x, y))
+        count = len(tf.nest.flatten(arrays)[0])
+        dataset = tf.data.Dataset.from_tensor_slices(arrays)
+        if shuffle:
+            dataset = dataset.shuffle(count)
+        dataset = dataset.repeat(epochs).batch(batch_size or count)
+        got = tf.data.make_one_shot_iterator(dataset).get_next()
+        return (got, None) if y is None else got
+
+    return input_fn
+
+
+class Estimator:
+    """An Estimator with `fit`, and with arrays for its functions' input."""
+
+    def __init__(
+        self,
+        model_fn=None,
+        model_dir=None,
+        config=None,
+        params=None,
+        feature_engineering_fn=None,
+    ):
+        self._model_fn = model_fn
+        self._engineer = feature_engineering_fn
+        self._metrics = None
+        self._labels = None
+        self._estimator = estimator.Estimator(self._spec, model_dir, config, params)
+
+    def _spec(self, features, labels, mode, params, config):
+        from tensorflow.python.util import function_utils
+
+        labels = self._placeholders(labels)
+        if self._engineer is not None:
+            features, labels = self._engineer(features, labels)
+        given = {"mode": mode, "params": params, "config": config, "model_dir": self.model_dir}
+        taken = function_utils.fn_args(self._model_fn)
+        keywords = {key: value for key, value in given.items() if key in taken}
+        ops = self._model_fn(features, labels, **keywords)
+        if not isinstance(ops, ModelFnOps):
+            if isinstance(ops, estimator.EstimatorSpec):
+                return ops
+            ops = ModelFnOps(mode, *ops)
+        metrics = dict(ops.eval_metric_ops or {})
+        for name, metric in (self._metrics or {}).items():
+            if isinstance(metric, MetricSpec):
+                metrics[name] = metric.create_metric_ops(features, labels, ops.predictions)
+            else:
+                metrics[name] = metric(ops.predictions, labels)
+        return estimator.EstimatorSpec(
+            mode,
+            predictions=ops.predictions,
+            loss=ops.loss,
+            train_op=ops.train_op,
+            eval_metric_ops=metrics,
+            export_outputs=None,
+        )
+
+    def _placeholders(self, labels):
+        """Returns placeholders for labels that a prediction has not: model functions name them."""
+        if labels is not None:
+            kind = lambda tensor: (tensor.dtype, [None, *tensor.shape[1:]])
+            named = isinstance(labels, dict)
+            self._labels = {k: kind(v) for k, v in labels.items()} if named else kind(labels)
+        elif self._labels is not None:
+            one = not isinstance(self._labels, dict)
+            kinds = {"": self._labels} if one else self._labels
+            labels = {key: tf.placeholder(*kind) for key, kind in kinds.items()}
+            return labels[""] if one else labels
+        return labels
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        input_fn=None,
+        steps=None,
+        batch_size=None,
+        monitors=None,
+        max_steps=None,
+    ):
+        input_fn = input_fn or _input_fn(x, y, batch_size, True, None)
+        self._estimator.train(input_fn, hooks=monitors, steps=steps, max_steps=max_steps)
+        return self
+
+    partial_fit = fit
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        input_fn=None,
+        feed_fn=None,
+        batch_size=None,
+        steps=None,
+        metrics=None,
+        name=None,
+        checkpoint_path=None,
+        hooks=None,
+        log_progress=True,
+    ):
+        input_fn = input_fn or _input_fn(x, y, batch_size, False, 1)
+        self._metrics = metrics
+        try:
+            return self._estimator.evaluate(input_fn, steps, hooks, checkpoint_path, name)
+        finally:
+            self._metrics = None
+
+    def predict(
+        self,
+        x=None,
+        input_fn=None,
+        batch_size=None,
+        outputs=None,
+        as_iterable=True,
+        iterate_batches=False,
+    ):
+        input_fn = input_fn or _input_fn(x, None, batch_size, False, 1)
+        found = self._estimator.predict(
+            input_fn, outputs, yield_single_examples=not iterate_batches
+        )
+        if as_iterable:
+            return found
+        found = list(found)
+        if isinstance(found[0], dict):
+            return {key: np.stack([one[key] for one in found]) for key in found[0]}
+        return np.stack(found)
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._estimator, name)
+
+
+SKCompat = type("SKCompat", (), {"__new__": lambda cls, estimator: estimator})
+
+
+class Experiment:
+    """An Estimator with the data to train and to evaluate it."""
+
+    def __init__(
+        self,
+        estimator,
+        train_input_fn,
+        eval_input_fn,
+        eval_metrics=None,
+        train_steps=None,
+        eval_steps=100,
+        **rest,
+    ):
+        self.estimator = estimator
+        self._inputs = {"train": train_input_fn, "eval": eval_input_fn}
+        self._metrics = {} if eval_metrics is None else {"metrics": eval_metrics}
+        self._steps = {"train": train_steps, "eval": eval_steps}
+
+    def train(self):
+        train = getattr(self.estimator, "fit", None) or self.estimator.train
+        return train(input_fn=self._inputs["train"], max_steps=self._steps["train"])
+
+    def evaluate(self):
+        return self.estimator.evaluate(
+            input_fn=self._inputs["eval"], steps=self._steps["eval"], **self._metrics
+        )
+
+    def train_and_evaluate(self):
+        self.train()
+        return self.evaluate(), []
+
+
+def run(experiment_fn, output_dir=None, schedule=None, run_config=None, hparams=None):
+    """1.15's `learn_runner.run`: runs an Experiment's method, by default train_and_evaluate."""
+    given = output_dir if run_config is None else run_config
+    experiment = experiment_fn(given) if hparams is None else experiment_fn(given, hparams)
+    return getattr(experiment, schedule or "train_and_evaluate")()
+
+
+def _canned(name):
+    """Makes one of `tf.estimator`'s models take arrays, and the mean of the loss as contrib did."""
+
+    class Canned(Estimator):
+        def __init__(self, *arguments, **keywords):
+            self._metrics = None
+            keywords.pop("gradient_clip_norm", None)
+            kind = getattr(estimator, name.replace("LogisticRegressor", "LinearClassifier"))
+            keywords["loss_reduction"] = tf.losses.Reduction.SUM_OVER_BATCH_SIZE
+            self._estimator = kind(*arguments, **keywords)
+
+        def fit(self, x=None, y=None, **keywords):
+            return super().fit(_named(x), y, **keywords)
+
+        def evaluate(self, x=None, y=None, **keywords):
+            return super().evaluate(_named(x), y, **keywords)
+
+        def predict(self, x=None, **keywords):
+            """Yields classes, or a regression's values."""
+            return self._each(x, ("class_ids", "predictions"), keywords)
+
+        def predict_proba(self, x=None, **keywords):
+            return self._each(x, ("probabilities",), keywords)
+
+        def _each(self, x, keys, keywords):
+            keywords.pop("outputs", None)
+            as_iterable = keywords.pop("as_iterable", True)
+            found = Estimator.predict(self, _named(x), **keywords)
+            values = (next(one[key] for key in keys if key in one) for one in found)
+            values = (value[0] if len(value) == 1 else value for value in values)
+            return values if as_iterable else np.array(list(values))
+
+        predict_classes = predict_scores = predict
+
+    Canned.__name__ = name
+    return Canned
+
+
+def _named(x):
+    """An array is the feature "x", as `real_valued_column("")` names it."""
+    return x if x is None or isinstance(x, dict) else {"x": x}
+
+
+_CANNED = (
+    "DNNClassifier",
+    "DNNRegressor",
+    "LinearClassifier",
+    "LinearRegressor",
+    "LogisticRegressor",
+    "DNNLinearCombinedClassifier",
+    "DNNLinearCombinedRegressor",
+)
+
+
+def __getattr__(name):
+    if name not in _CANNED:
+        raise AttributeError(name)
+    globals()[name] = _canned(name)
+    return globals()[name]
+
+
+def infer_real_valued_columns_from_input(x):
+    array = np.asarray(x)
+    return [tf.feature_column.numeric_column("x", array.shape[1:] or (1,))]

@@ -1,0 +1,5 @@
+"""Stands for `tf.contrib.signal`."""
+
+from tf1_style.run.contrib import names_of
+
+__getattr__ = names_of("tensorflow.compat.v1.signal")

@@ -1,0 +1,3 @@
+"""Stands for `tf.contrib.tensorboard`: TensorBoard's own `plugins.projector`."""
+
+from tensorboard import plugins  # noqa: F401

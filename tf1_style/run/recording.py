@@ -1,0 +1,346 @@
+"""Records an old program, unchanged: watches `Session.run` and `tf.gradients`.
+
+A training step is a run whose fetches depend on an operation that updates a trainable variable: an
+optimizer's (ApplyAdam, ...), or an assignment that depends on a gradient. The loss, the gradients,
+the optimizer's constants and the inputs are fetched in that same run. The graph gets no operation.
+"""
+
+import functools
+import re
+import weakref
+from collections import namedtuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tensorflow.python.client.session import BaseSession
+from tensorflow.python.ops import gradients_util, nn_ops
+from tensorflow.python.ops.ref_variable import RefVariable
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+from tensorflow.python.training.optimizer import Optimizer
+from tensorflow.python.util import nest
+
+from shared import user_lines
+from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe
+
+# What a fetch updates, and what is fetched besides to record it. The values are tensors.
+# names : the trainable variables that it updates.
+# losses : {tensor's name: tensor}, what was differentiated.
+# gradients, differentiated : {variable's name: tensor or (values, indices)}
+# constants : {"Adam/beta1": tensor}
+# inputs : {name: tensor}, outputs of iterators and queues.
+Update = namedtuple("Update", "names losses gradients differentiated constants inputs")
+
+_APPLY = re.compile(r"(Resource)?(Sparse)?Apply(\w+)")
+_ASSIGN = re.compile(r"(Assign|AssignSub|AssignAdd|Scatter\w+|Resource\w*Scatter\w+)(VariableOp)?")
+_SOURCES = ("IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2")
+_NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
+
+
+def install(recorder: Recorder) -> None:
+    """Begins to watch; before the program is loaded."""
+    differentiations = weakref.WeakKeyDictionary()  # graph -> [(ys, xs, gradients)]
+    _watch_gradients(differentiations)
+    _watch_variables(recorder)
+    if recorder.operations:
+        _watch_optimizers(recorder.operations.lines)
+    if recorder.random != "own":
+        _replace_noise(recorder)
+    _watch_runs(recorder, differentiations)
+
+
+def _watch_gradients(differentiations):
+    helper = gradients_util._GradientsHelper
+
+    @functools.wraps(helper)
+    def watched(ys, xs, *arguments, **keywords):
+        found = helper(ys, xs, *arguments, **keywords)
+        ys, xs = (list(v) if isinstance(v, (list, tuple)) else [v] for v in (ys, xs))
+        differentiations.setdefault(tf.get_default_graph(), []).append((ys, xs, found))
+        return found
+
+    gradients_util._GradientsHelper = watched
+
+
+def _watch_optimizers(lines):
+    """Learns which line made the optimizer."""
+    initialize = Optimizer.__init__
+
+    @functools.wraps(initialize)
+    def initialized(self, *arguments, **keywords):
+        lines["optimizer"] = user_lines.here()
+        initialize(self, *arguments, **keywords)
+
+    Optimizer.__init__ = initialized
+
+
+def _watch_variables(recorder):
+    """Gives variables the initial values that the recorder has for them."""
+    for kind in (RefVariable, ResourceVariable):
+        name = "_init_from_args"
+        initialize = getattr(kind, name)
+
+        @functools.wraps(initialize)
+        def with_start(self, initial_value=None, *arguments, _initialize=initialize, **keywords):
+            _initialize(self, initial_value, *arguments, **keywords)
+            value = recorder.initial_value(self.op.name, self.shape)
+            if value is not None:
+                _replace_initializer(self, value)
+
+        setattr(kind, name, with_start)
+
+
+def _replace_initializer(variable, value):
+    with tf.init_scope():
+        constant = tf.constant(value, variable.dtype.base_dtype)
+    variable._initial_value = constant
+    variable.initializer._update_input(1, constant)
+
+
+def _replace_noise(recorder):
+    """Draws dropout's noise from the step and the layer's number in its graph."""
+    dropout = nn_ops._dropout
+    layers = weakref.WeakKeyDictionary()
+
+    @functools.wraps(dropout)
+    def aligned(x, rate, noise_shape, uniform_sampler, *arguments, **keywords):
+        graph = tf.get_default_graph()
+        layer = layers[graph] = layers.get(graph, -1) + 1
+
+        def draw(shape, dtype):
+            noise = tf.numpy_function(
+                lambda shape: recorder.noise(max(recorder.step - 1, 0), layer, shape),
+                [shape],
+                tf.float32,
+            )
+            noise.set_shape(tf.get_static_value(tf.convert_to_tensor(shape)))
+            return tf.cast(noise, dtype)
+
+        return dropout(x, rate, noise_shape, draw, *arguments, **keywords)
+
+    nn_ops._dropout = aligned
+
+
+def _watch_runs(recorder, differentiations):
+    run = BaseSession.run
+    updates = weakref.WeakKeyDictionary()  # graph -> {fetches: Update or None}
+
+    @functools.wraps(run)
+    def watched(self, fetches, feed_dict=None, options=None, run_metadata=None):
+        elements = _elements(self.graph, fetches)
+        known = updates.setdefault(self.graph, {})
+        if elements not in known:
+            known[elements] = _analyze(elements, differentiations.get(self.graph, []))
+        update = known[elements]
+        if update is None:
+            return run(self, fetches, feed_dict, options, run_metadata)
+        if recorder.step == 0:
+            recorder.initial(lambda: _values(run, self))
+        if not recorder.begin(update.names):
+            return run(self, fetches, feed_dict, options, run_metadata)
+        extra = {key: value for key, value in update._asdict().items() if key != "names"}
+        forward = _forward(recorder, update, feed_dict)
+        extra["forward"] = [operation.outputs[0] for operation in forward]
+        both = {"fetches": fetches, "extra": extra}
+        found = run(self, both, feed_dict, options, run_metadata)
+        seen = found["extra"]
+        if forward:
+            _write_operations(recorder, forward, seen["forward"], self.graph)
+        recorder.record(
+            {name: np.sum(value) for name, value in seen["losses"].items()},
+            _values(run, self),
+            {name: _dense(value, self.graph, name) for name, value in seen["gradients"].items()},
+            {n: _dense(value, self.graph, n) for n, value in seen["differentiated"].items()},
+            seen["constants"],
+            {**seen["inputs"], **_fed(feed_dict)},
+        )
+        return found["fetches"]
+
+    BaseSession.run = watched
+
+
+def _forward(recorder, update, feed_dict):
+    """Returns the operations that the losses depend on, if this step's are to be written."""
+    if recorder.operations is None or recorder.operations.step != recorder.step:
+        return []
+    ends = {tensor.op for tensor in update.losses.values()}
+    fed = {getattr(key, "op", None) for key in feed_dict or {}}
+    found = []
+    for operation in sorted(_ancestors(ends), key=lambda operation: operation._id):
+        if operation.outputs and operation.type not in ("Const", "VarHandleOp"):
+            tensor = operation.outputs[0]
+            is_plain = tensor.dtype.base_dtype in _NUMBERS
+            if is_plain and (operation.type != "Placeholder" or operation in fed):
+                found.append(operation)
+    return [operation for operation in found if not _is_inside_loop(operation)]
+
+
+def _is_inside_loop(operation):
+    return operation._get_control_flow_context() is not None
+
+
+def _write_operations(recorder, operations, values, graph):
+    lines = recorder.operations.lines
+    for variable in graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES):
+        lines["variables"][variable.op.name] = _line(variable.op)
+    for operation in graph.get_operations():
+        if _APPLY.fullmatch(operation.type):
+            lines["clip"] = _line(_named_inputs(operation).get("grad", operation.inputs[0]).op)
+    lines["step"] = user_lines.here()
+    recorder.operations.write(describe(operations, _line), values)
+
+
+def _line(operation):
+    frames = [(frame.filename, frame.lineno) for frame in operation.traceback]
+    return user_lines.innermost(frames)
+
+
+def _elements(graph, fetches):
+    """Returns the operations and tensors of `fetches`, as a tuple."""
+    found = []
+    for item in nest.flatten(fetches, expand_composites=True):
+        item = getattr(item, "op", item) if isinstance(item, tf.Variable) else item
+        try:
+            found.append(graph.as_graph_element(item, allow_tensor=True, allow_operation=True))
+        except (TypeError, ValueError, KeyError):
+            pass  # the session itself says what is wrong with it
+    return tuple(found)
+
+
+def _analyze(elements, differentiations):
+    """Returns the Update that fetching `elements` makes, or None."""
+    start = [item if isinstance(item, tf.Operation) else item.op for item in elements]
+    seen = _ancestors(start)
+    graph = start[0].graph if start else tf.get_default_graph()
+    trainable = {v.op.name for v in graph.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES)}
+    made = {}  # a gradient's operation -> [(losses, variable, gradient)]
+    for ys, xs, gradients in differentiations:
+        for x, gradient in zip(xs, gradients):
+            tensor = getattr(gradient, "values", gradient)
+            if tensor is not None and tensor.op in seen:
+                made.setdefault(tensor.op, []).append((ys, x, gradient))
+    found = {}
+    for operation in seen:
+        name = _updated(operation)
+        if name in trainable:
+            is_apply = _APPLY.fullmatch(operation.type)
+            if is_apply or (made and _ancestors([operation]) & set(made)):
+                found.setdefault(name, []).append(operation)
+    if not found:
+        return None
+    losses, differentiated = {}, {}
+    for calls in made.values():
+        for ys, x, gradient in calls:
+            name = _name_of(x)
+            if name in found:
+                losses.update((y.name, y) for y in ys if hasattr(y, "name"))
+                differentiated[name] = _fetchable(gradient)
+    gradients, constants = {}, {}
+    for name, operations in found.items():
+        for operation in operations:
+            inputs = _named_inputs(operation)
+            kind = _APPLY.fullmatch(operation.type)
+            if kind:
+                given = inputs["grad"] if "grad" in inputs else inputs.get("delta")
+                gradients[name] = [given, inputs["indices"]] if "indices" in inputs else given
+                kind = KINDS.get(kind[3], kind[3])
+                for key, value in inputs.items():
+                    if key not in ARRAYS:
+                        constants[f"{kind}/{CONSTANTS.get(key, key)}"] = value
+    inputs = {
+        output.name: output
+        for operation in seen
+        if operation.type in _SOURCES
+        for output in operation.outputs
+        if output.dtype not in (tf.string, tf.resource, tf.variant)
+    }
+    return Update(frozenset(found), losses, gradients, differentiated, constants, inputs)
+
+
+def _ancestors(operations):
+    """Returns the operations that some operations depend on, themselves included."""
+    seen, queue = set(), list(operations)
+    while queue:
+        operation = queue.pop()
+        if operation not in seen:
+            seen.add(operation)
+            queue += [tensor.op for tensor in operation.inputs]
+            queue += operation.control_inputs
+    return seen
+
+
+def _updated(operation):
+    """Returns the name of the variable that an operation updates, or None."""
+    if not operation.inputs or not (
+        _APPLY.fullmatch(operation.type) or _ASSIGN.fullmatch(operation.type)
+    ):
+        return None
+    source = operation.inputs[0].op
+    while source.type in ("Enter", "RefEnter", "Identity", "Switch", "RefSwitch") and source.inputs:
+        source = source.inputs[0].op
+    return source.name
+
+
+def _named_inputs(operation):
+    """Returns an operation's inputs by the names of its definition."""
+    names = [argument.name for argument in operation.op_def.input_arg]
+    return dict(zip(names, operation.inputs))
+
+
+def _name_of(x):
+    """Returns the name of a variable, or of a tensor that reads it."""
+    if isinstance(x, tf.Variable):
+        return x.op.name
+    operation = getattr(x, "op", None)
+    while (
+        operation is not None
+        and operation.inputs
+        and operation.type in ("Identity", "ReadVariableOp")
+    ):
+        operation = operation.inputs[0].op
+    return getattr(operation, "name", None)
+
+
+def _fetchable(gradient):
+    return [gradient.values, gradient.indices] if hasattr(gradient, "indices") else gradient
+
+
+def _dense(value, graph, name):
+    """Adds the rows of a sparse gradient up, as a dense one would have them."""
+    if not isinstance(value, list):
+        return value
+    values, indices = value
+    (variable,) = [v for v in graph.get_collection("variables") if v.op.name == name]
+    dense = np.zeros(variable.shape.as_list(), values.dtype)
+    np.add.at(dense, indices.reshape(-1), values.reshape(-1, *dense.shape[1:]))
+    return dense
+
+
+def _values(run, session):
+    """Returns the values of all variables of a session's graph that have been initialized."""
+    variables = session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+    variables = {variable.op.name: variable for variable in variables}
+    variables = {name: v for name, v in variables.items() if v.dtype.base_dtype != tf.string}
+    try:
+        return run(session, variables)
+    except tf.errors.FailedPreconditionError:
+        found = {}
+        for name, variable in variables.items():
+            try:
+                found[name] = run(session, variable)
+            except tf.errors.FailedPreconditionError:
+                pass
+        return found
+
+
+def _fed(feed_dict):
+    """Returns the arrays that a run is fed, by the names of the placeholders."""
+    found = {}
+    for key, value in (feed_dict or {}).items():
+        name = getattr(key, "name", str(key)).split(":")[0]
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError):
+            continue
+        if array.dtype.kind in "biuf" and array.ndim:
+            found[name] = array
+    return found

@@ -1,0 +1,184 @@
+"""The module `tensorflow` as an old program knows it: TensorFlow 1's names on today's TensorFlow.
+
+A name is looked for, in this order, among the replacements of `old_names` and `old_functions`, in
+`tensorflow.compat.v1` (through tf_keras for layers, cells and Keras), among the stand-ins in
+`contrib`, and in the modules of `tensorflow.python`.
+"""
+
+import functools
+import importlib
+import logging
+import os
+import re
+import signal
+import sys
+import types
+import warnings
+
+from shared.console import quiet_import
+from tf1_style.run import modules, old_names, symbols
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # has an effect only before TensorFlow is loaded
+if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("1", "2"):
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # today a machine without a GPU is an error of level 2
+with quiet_import():
+    import tensorflow
+    from absl import app, flags
+    from tensorflow.compat import v1
+    from tensorflow.python.client.session import BaseSession
+    from tensorflow.python.util import deprecation
+
+    v1.disable_v2_behavior()
+    from tf1_style.run import old_functions
+signal.signal(signal.SIGINT, signal.default_int_handler)
+v1.logging.set_verbosity(v1.logging.WARN)
+# Advice to the program's author is no output of the program.
+_ADVICE = re.compile("AutoGraph|will be replaced by that in Tensorflow 2.0")
+logging.getLogger("tensorflow").addFilter(lambda record: not _ADVICE.search(str(record.msg)))
+deprecation._PRINT_DEPRECATION_WARNINGS = False
+warnings.filterwarnings("ignore", message=r"`.*` is deprecated and will be removed")
+warnings.filterwarnings("ignore", module=r"(keras|tensorflow|tf_keras|tf_slim)\.")
+
+
+@functools.lru_cache(maxsize=None)
+def load():
+    """Returns the old program's `tensorflow`."""
+    _place_softly(BaseSession)
+    namespace = modules.Namespace("tensorflow", v1, find)
+    namespace.__dict__.update(
+        __version__=old_names.VERSION, VERSION=old_names.VERSION, newaxis=None
+    )
+    for name in ("__git_version__", "__compiler_version__"):
+        namespace.__dict__[name] = getattr(tensorflow, name)
+    _free_flags()
+    return namespace
+
+
+def record(recorder):
+    """Records the steps of the program that is about to run; see `shared.recorder`."""
+    from tf1_style.run import recording
+
+    recording.install(recorder)
+
+
+def find_module(name):
+    """Returns the module that an old program imports by a name under `tensorflow`, or None."""
+    if name in ("tensorflow", "tensorflow.compat.v1"):
+        return load()
+    parent, _, last = name.rpartition(".")
+    parent = find_module(parent)
+    try:
+        value = getattr(parent, last)
+    except modules.Gone:
+        raise
+    except AttributeError:
+        return None
+    return value if isinstance(value, types.ModuleType) else None
+
+
+def find(name, today):
+    """Returns what an old program means by a dotted name; raises LookupError or modules.Gone.
+
+    Parameters
+    ----------
+    name : such as "tensorflow.nn.softmax".
+    today : the module that stands for the name's parent.
+    """
+    found = _replaced(name)
+    if found is None:
+        found = _attribute(today, name.rpartition(".")[2])
+    if found is None:
+        found = _elsewhere(name, today)
+    if found is None:
+        if name.rpartition(".")[2] in vars(today or object):
+            return None  # tf.newaxis
+        if symbols.was_there(name):
+            raise modules.Gone(name)
+        raise LookupError(name)
+    if isinstance(found, types.ModuleType) and not isinstance(found, modules.Namespace):
+        return modules.Namespace(name, found, find)
+    return found
+
+
+def _replaced(name):
+    if name == "tensorflow.compat.v1":  # a program whose imports have been changed already
+        return load()
+    if name == "tensorflow.version.VERSION":
+        return old_names.VERSION
+    if name in old_functions.FUNCTIONS:
+        return old_functions.FUNCTIONS[name]
+    if name in old_names.MODULES:
+        return importlib.import_module(old_names.MODULES[name])
+    if name in old_names.NAMES:
+        value = load()
+        for part in old_names.NAMES[name].split("."):
+            value = getattr(value, part)
+        return value
+    return None
+
+
+def _attribute(module, name):
+    """Returns an attribute or a submodule of a module, or None."""
+    if module is None or name.startswith("__"):
+        return None
+    try:
+        return getattr(module, name)
+    except modules.Gone:
+        raise
+    except AttributeError:
+        pass
+    path = f"{module.__name__}.{name}"
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (path + ".").startswith(error.name + "."):
+            raise
+        return None
+
+
+def _elsewhere(name, today):
+    """Finds what has moved: a file inside contrib, or a name inside tensorflow.python."""
+    parts = name.split(".")
+    if parts[1] == "contrib" and "python" in parts and symbols.was_module(name):
+        return today  # all of a contrib package is in one stand-in
+    if parts[1] == "python" and not symbols.was_module(name):
+        for place in old_names.PLACES:
+            module = importlib.import_module(place) if place else v1
+            if hasattr(module, parts[-1]):
+                return getattr(module, parts[-1])
+    return None
+
+
+def _free_flags():
+    """Lets a program define flags whose names are those of absl's own, as TensorFlow 1.0 did."""
+    own = flags.FLAGS
+
+    def parse(self):
+        """Parses the command line, as TensorFlow before 1.5 did on demand."""
+        if not self.is_parsed():
+            self(sys.argv, known_only=True)
+
+    def define_help_flags(define=app.define_help_flags):
+        if "help" not in own:
+            define()
+
+    app.define_help_flags = define_help_flags
+    flags.FlagValues._parse_flags = parse
+    flags.Flag._update_logging_levels = lambda self: None  # absl asks this of a flag `verbosity`
+    for module, found in own.flags_by_module_dict().items():
+        if module.startswith("absl."):
+            for flag in found:
+                flag.allow_override = True
+
+
+def _place_softly(session):
+    """Lets a program that names a GPU run on a machine without it."""
+    initialize = session.__init__
+
+    @functools.wraps(initialize)
+    def place_softly(self, target="", graph=None, config=None):
+        config = v1.ConfigProto() if config is None else config
+        config.allow_soft_placement = True
+        initialize(self, target, graph, config)
+
+    session.__init__ = place_softly

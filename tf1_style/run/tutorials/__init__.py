@@ -1,0 +1,1 @@
+"""Stands for `tensorflow.examples`, the tutorials that TensorFlow 1 brought along."""

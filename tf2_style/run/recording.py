@@ -1,0 +1,600 @@
+"""Records a TensorFlow 2 program, unchanged: watches tapes, optimizers and assignments.
+
+An update is Keras's `Optimizer.apply`, a raw operation such as ResourceApplyAdam, or an assignment
+to a variable whose gradient a tape has just returned; eagerly, in a `tf.function`, or in Keras's
+`fit`. Inside a function, `tf.numpy_function` hands the values over, and only at recorded steps.
+"""
+
+import functools
+import inspect
+import re
+import threading
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.backend.common.variables import Variable as KerasVariable
+from keras.src.layers.layer import Layer
+from keras.src.metrics.metric import Metric
+from keras.src.optimizers.base_optimizer import BaseOptimizer
+from keras.src.trainers.trainer import Trainer
+from tensorflow.python.data.ops.iterator_ops import OwnedIterator
+from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+from tensorflow.python.framework import op_callbacks, ops
+from tensorflow.python.ops import nn_ops
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+
+from shared import user_lines
+from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe
+
+_NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
+_RAW = re.compile(r"Resource(Sparse)?Apply(\w+)")
+_FLAGS = ("use_locking", "name", "use_nesterov", "update_slots", "vhat")
+_KERAS = {"beta_1": "beta1", "beta_2": "beta2", "rho": "decay"}
+
+
+def install(recorder: Recorder) -> None:
+    """Begins to watch; before the program is loaded."""
+    watcher = _Watcher(recorder)
+    watcher.watch_variables()
+    watcher.watch_tapes()
+    watcher.watch_inputs()
+    watcher.watch_keras()
+    if recorder.operations:
+        watcher.watch_layers()
+    watcher.watch_raw_operations()
+    watcher.watch_assignments()
+    _switch_xla_off()
+    if recorder.random != "own":
+        watcher.replace_noise()
+
+
+class _Watcher:
+    """What is known of the running program.
+
+    Attributes
+    ----------
+    variables : {name: weak reference}, in the order of creation. Of two variables of one name the
+        second gets _1, and so on.
+    pending : {name of a variable: (loss, gradient)}, from the last call of a tape's `gradient`.
+    applied, rate : {name: gradient} and learning rate, what Keras's optimizer has just applied.
+    """
+
+    def __init__(self, recorder):
+        self.recorder = recorder
+        self.variables = {}
+        self.pending = {}
+        self.applied = {}
+        self.rate = None
+        self.lines = {}  # {name of a variable: the line that made it}
+        self.places = {"optimizer": "", "step": ""}
+        self.active = []  # the lines of the layers that are being called, the outermost first
+        self.collect = None  # collects the operations of an eager forward pass
+        self.eager = None  # those operations, described, and their values
+        self.layer_of = weakref.WeakKeyDictionary()  # operation -> its layer's line
+        self.arguments = []
+        self.from_iterator = []
+        self.state = threading.local()
+
+    # Variables.
+
+    def watch_variables(self):
+        watcher = self
+        initialize_keras, add_metric = KerasVariable.__init__, Metric.add_variable
+        initialize = ResourceVariable.__init__
+        add_slot = keras.optimizers.Optimizer.add_variable_from_reference
+
+        @functools.wraps(initialize_keras)
+        def keras_variable(self, *arguments, **keywords):
+            with watcher.flag("is_inside"):
+                initialize_keras(self, *arguments, **keywords)
+            if not watcher.has("is_metric"):
+                watcher.register(self, getattr(watcher.state, "slot", None) or self.path)
+
+        @functools.wraps(add_slot)
+        def slot(self, reference_variable, name=None, *arguments, **keywords):
+            # Keras calls the slots of all variables named `Variable` alike.
+            owner = watcher.name_of(reference_variable)
+            if owner and name:
+                watcher.state.slot = f"{self.name}/{owner.replace('/', '_')}_{name}"
+            try:
+                return add_slot(self, reference_variable, name, *arguments, **keywords)
+            finally:
+                watcher.state.slot = None
+
+        @functools.wraps(add_metric)
+        def metric_variable(self, *arguments, **keywords):
+            with watcher.flag("is_metric"):
+                return add_metric(self, *arguments, **keywords)
+
+        @functools.wraps(initialize)
+        def variable(self, *arguments, **keywords):
+            initialize(self, *arguments, **keywords)
+            if not watcher.has("is_inside"):
+                watcher.register(self, self.name.split(":")[0])
+
+        KerasVariable.__init__, Metric.add_variable = keras_variable, metric_variable
+        ResourceVariable.__init__ = variable
+        keras.optimizers.Optimizer.add_variable_from_reference = slot
+
+    def flag(self, name):
+        return _Flag(self.state, name)
+
+    def has(self, name):
+        return getattr(self.state, name, 0) > 0
+
+    def register(self, variable, name):
+        """Names a variable, and gives it the initial value that the recorder has for it."""
+        unique, number = name, 0
+        while unique in self.variables:
+            number += 1
+            unique = f"{name}_{number}"
+        self.variables[unique] = weakref.ref(variable)
+        self.lines[unique] = self.layer_line() or user_lines.here()
+        value = self.recorder.initial_value(unique, variable.shape)
+        if value is not None:
+            with tf.init_scope():
+                variable.assign(tf.cast(value, variable.dtype))
+
+    def name_of(self, variable):
+        """Returns the name of a variable of Keras, or of TensorFlow; None if it is not known."""
+        for known, reference in self.variables.items():
+            found = reference()
+            if found is variable or getattr(found, "_value", None) is variable:
+                return known
+        return None
+
+    def readable(self):
+        """Returns {name: tf.Variable} of the variables that exist, without seeds of generators."""
+        found = {}
+        for name, reference in self.variables.items():
+            variable = reference()
+            variable = getattr(variable, "_value", variable)
+            if variable is not None and variable.dtype not in (tf.string, tf.uint32):
+                found[name] = variable
+        return found
+
+    def initial(self):
+        with tf.init_scope():
+            values = {}
+            for name, variable in self.readable().items():
+                try:
+                    values[name] = variable.numpy()
+                except (tf.errors.FailedPreconditionError, NotImplementedError, AttributeError):
+                    pass  # not initialized yet
+            return values
+
+    # Tapes and inputs.
+
+    def watch_tapes(self):
+        enter, gradient = tf.GradientTape.__enter__, tf.GradientTape.gradient
+        watcher = self
+
+        @functools.wraps(enter)
+        def entered(self):
+            if watcher.recorder.step == 0:
+                watcher.recorder.initial(watcher.initial)
+            watcher.begin_eager()
+            return enter(self)
+
+        @functools.wraps(gradient)
+        def differentiated(self, target, sources, *arguments, **keywords):
+            watcher.end_eager(target)
+            found = gradient(self, target, sources, *arguments, **keywords)
+            flat = zip(tf.nest.flatten(sources), tf.nest.flatten(found))
+            watcher.pending = {watcher.name_of(source): (target, result) for source, result in flat}
+            watcher.pending.pop(None, None)
+            return found
+
+        tf.GradientTape.__enter__, tf.GradientTape.gradient = entered, differentiated
+
+    def watch_inputs(self):
+        call, get_next, watcher = Function.__call__, OwnedIterator._next_internal, self
+
+        @functools.wraps(call)
+        def called(self, *arguments, **keywords):
+            if tf.inside_function() or watcher.has("is_called"):
+                return call(self, *arguments, **keywords)
+            watcher.arguments = tf.nest.flatten((arguments, keywords))
+            with watcher.flag("is_called"):
+                return call(self, *arguments, **keywords)
+
+        @functools.wraps(get_next)
+        def got(self):
+            found = get_next(self)
+            watcher.from_iterator = tf.nest.flatten(found)
+            return found
+
+        Function.__call__, OwnedIterator._next_internal = called, got
+
+    def inputs(self):
+        """Returns the tensors of the batch: an iterator's, or else the function's arguments."""
+        return [
+            tensor
+            for tensor in self.from_iterator
+            if isinstance(tensor, tf.Tensor)
+            and tensor.dtype not in (tf.string, tf.variant)
+            and tf.is_symbolic_tensor(tensor) == tf.inside_function()
+        ]
+
+    def fed(self):
+        found = []
+        for value in self.arguments:
+            if isinstance(value, (np.ndarray, tf.Tensor)) and len(value.shape):
+                found.append(np.asarray(value))
+        return found
+
+    # Layers and operations.
+
+    def watch_layers(self):
+        """Learns which line made the layer that an operation belongs to; "" for a user's class."""
+        initialize, call, create = Layer.__init__, Layer.__call__, ops.Graph._create_op_internal
+        watcher = self
+
+        @functools.wraps(initialize)
+        def initialized(self, *arguments, **keywords):
+            is_own = user_lines.is_own(inspect.getfile(type(self)))
+            object.__setattr__(self, "_made_at", "" if is_own else user_lines.here())
+            initialize(self, *arguments, **keywords)
+
+        @functools.wraps(call)
+        def called(self, *arguments, **keywords):
+            watcher.active.append(getattr(self, "_made_at", ""))
+            try:
+                return call(self, *arguments, **keywords)
+            finally:
+                watcher.active.pop()
+
+        @functools.wraps(create)
+        def created(self, *arguments, **keywords):
+            operation = create(self, *arguments, **keywords)
+            if watcher.layer_line():
+                watcher.layer_of[operation] = watcher.layer_line()
+            return operation
+
+        Layer.__init__, Layer.__call__, ops.Graph._create_op_internal = initialized, called, created
+
+    def begin_eager(self):
+        """Begins to collect the operations of an eager forward pass, if they are to be written."""
+        wanted = self.recorder.operations
+        if not wanted or tf.inside_function() or self.recorder.step + 1 != wanted.step:
+            return
+        self.eager = []  # (type, name, inputs, outputs, line)
+
+        def collect(kind, inputs, attributes, outputs, name=None, graph=None):
+            if graph is None:
+                line = self.layer_line() or user_lines.here()
+                kind = tf.compat.as_str(kind)
+                self.eager.append((kind, tf.compat.as_str(name or kind), inputs, outputs, line))
+
+        self.collect = collect
+        op_callbacks.add_op_callback(collect)
+
+    def end_eager(self, target):
+        """Keeps of the collected operations those that the loss depends on."""
+        if self.collect is None:
+            return
+        op_callbacks.remove_op_callback(self.collect)
+        self.collect = None
+        makers = {id(out): number for number, item in enumerate(self.eager) for out in item[3]}
+        queue = [makers.get(id(tensor)) for tensor in tf.nest.flatten(target)]
+        needed = set()
+        while queue:
+            number = queue.pop()
+            if number is not None and number not in needed:
+                needed.add(number)
+                queue += [makers.get(id(tensor)) for tensor in self.eager[number][2]]
+        chosen = [n for n in sorted(needed) if self.eager[n][3][0].dtype in _NUMBERS]
+        numbers = {number: place for place, number in enumerate(chosen)}
+        described, values = [], []
+        for number in chosen:
+            kind, name, inputs, outputs, line = self.eager[number]
+            places = {numbers.get(makers.get(id(tensor))) for tensor in inputs} - {None}
+            about = {"name": name, "type": kind, "line": line, "inputs": sorted(places)}
+            described.append(about)
+            values.append(np.asarray(outputs[0]))
+        self.eager = described, values
+
+    def layer_line(self):
+        """Returns the line that made the library's layer that is being called, or ""."""
+        return self.active[-1] if self.active else ""
+
+    # Updates.
+
+    def watch_keras(self):
+        apply, initialize, watcher = BaseOptimizer.apply, BaseOptimizer.__init__, self
+
+        @functools.wraps(initialize)
+        def initialized(self, *arguments, **keywords):
+            watcher.places["optimizer"] = user_lines.here()
+            initialize(self, *arguments, **keywords)
+
+        @functools.wraps(apply)
+        def applied(self, grads, trainable_variables=None):
+            if trainable_variables is None:
+                variables = self._trainable_variables
+            else:
+                variables = trainable_variables = list(trainable_variables)
+            if not self.built:  # its variables' initial values must not depend on the recording
+                with keras.name_scope(self.name, caller=self):
+                    self.build(variables)
+            grads = list(grads)
+            watcher.places["step"] = user_lines.here()
+            pairs = [(v, g) for v, g in zip(variables, grads) if g is not None]
+            with watcher.flag("is_applying"):
+                watcher.update(
+                    [watcher.name_of(variable) for variable, _ in pairs],
+                    lambda: apply(self, grads, trainable_variables),
+                    lambda: (watcher.applied, watcher.constants_of(self)),
+                )
+
+        BaseOptimizer.apply, BaseOptimizer.__init__ = applied, initialized
+        for kind in {BaseOptimizer, *keras.optimizers.Optimizer.__mro__}:
+            if "_backend_update_step" in vars(kind):
+                self._watch_update_step(kind)
+
+    def _watch_update_step(self, kind):
+        step, watcher = kind._backend_update_step, self
+
+        @functools.wraps(step)
+        def stepped(self, grads, trainable_variables, learning_rate):
+            pairs = zip(trainable_variables, grads)
+            watcher.applied = {watcher.name_of(variable): gradient for variable, gradient in pairs}
+            watcher.rate = learning_rate  # afterwards a schedule gives the next step's
+            return step(self, grads, trainable_variables, learning_rate)
+
+        kind._backend_update_step = stepped
+
+    def constants_of(self, optimizer):
+        """Returns the numbers among an optimizer's settings, as TensorFlow 1 names them."""
+        kind = type(optimizer).__name__
+        with tf.init_scope():  # it reads a variable
+            settings = optimizer.get_config()
+        settings["learning_rate"] = self.rate
+        if kind == "SGD" and settings.get("momentum"):
+            kind = "Momentum"
+        kind = KINDS.get(kind, kind)
+        found = {}
+        for key, value in settings.items():
+            if isinstance(value, (tf.Tensor, tf.Variable, KerasVariable)):
+                value = tf.convert_to_tensor(value)
+            elif not isinstance(value, (bool, int, float)):
+                continue
+            found[f"{kind}/{_KERAS.get(key, key)}"] = tf.cast(value, tf.float32)
+        return found
+
+    def watch_raw_operations(self):
+        for name in dir(tf.raw_ops):
+            match = _RAW.fullmatch(name)
+            if match:
+                setattr(
+                    tf.raw_ops, name, self._watched_operation(getattr(tf.raw_ops, name), match[2])
+                )
+
+    def _watched_operation(self, operation, kind):
+        kind = KINDS.get(kind, kind)
+
+        @functools.wraps(operation)
+        def watched(**keywords):
+            names = [
+                name
+                for name, variable in self.readable().items()
+                if variable.handle is keywords["var"]
+            ]
+            gradient = keywords.get("grad", keywords.get("delta"))
+            constants = {
+                f"{kind}/{CONSTANTS.get(key, key)}": value
+                for key, value in keywords.items()
+                if key not in (*ARRAYS, *_FLAGS)
+            }
+            if "indices" in keywords:
+                gradient = tf.IndexedSlices(gradient, keywords["indices"])
+            return self.update(
+                names,
+                lambda: operation(**keywords),
+                lambda: (dict.fromkeys(names, gradient), constants),
+            )
+
+        return watched
+
+    def watch_assignments(self):
+        for name in ("assign_sub", "assign_add", "assign"):
+            self._watch_assignment(ResourceVariable, name)
+
+    def _watch_assignment(self, kind, name):
+        assign, watcher = getattr(kind, name), self
+
+        @functools.wraps(assign)
+        def assigned(self, *arguments, **keywords):
+            known = None
+            if watcher.pending and not watcher.has("is_applying"):
+                known = watcher.name_of(self)
+            if known not in watcher.pending:
+                return assign(self, *arguments, **keywords)
+            with watcher.flag("is_applying"):
+                return watcher.update(
+                    [known], lambda: assign(self, *arguments, **keywords), lambda: ({}, {})
+                )
+
+        setattr(kind, name, assigned)
+
+    def update(self, names, apply, given):
+        """Makes an update, and records it if it is due.
+
+        Parameters
+        ----------
+        names : the variables' names.
+        apply : function that makes the update; its result is returned.
+        given : function that then returns the gradients by names, and the constants.
+        """
+        names = [name for name in names if name]
+
+        def begin():
+            if self.recorder.step == 0:
+                self.recorder.initial(self.initial)
+            return np.bool_(self.recorder.begin(names))
+
+        if not tf.inside_function():
+            due = begin()
+            result = apply()
+            if due:
+                self.record(*_numpy(self.seen(names, *given())))
+                if self.eager:
+                    self.write_operations(*self.eager)
+            return result
+        due = tf.numpy_function(begin, [], tf.bool)
+        due.set_shape([])
+        with tf.control_dependencies([due]):
+            result = apply()
+        seen = self.seen(names, *given())
+        forward = self.forward(seen[0].values())
+        seen.append({str(number): op.outputs[0] for number, op in enumerate(forward)})
+        tf.cond(due, lambda: self._hand_over(seen, forward), lambda: False)
+        return result
+
+    def forward(self, losses):
+        """Returns the operations of a function that the losses depend on."""
+        if self.recorder.operations is None:
+            return []
+        seen, queue = set(), [tensor.op for tensor in losses]
+        while queue:
+            operation = queue.pop()
+            if operation not in seen:
+                seen.add(operation)
+                queue += [tensor.op for tensor in operation.inputs]
+        found = sorted(seen, key=lambda operation: operation._id)
+        return [
+            operation
+            for operation in found
+            if operation.outputs
+            and operation.type != "Const"
+            and operation.outputs[0].dtype in _NUMBERS
+        ]
+
+    def line(self, operation):
+        """Returns the user's line that made an operation: for a layer of Keras, the layer's."""
+        layer = self.layer_of.get(operation)
+        if layer:
+            return layer
+        frames = [(frame.filename, frame.lineno) for frame in operation.traceback]
+        return user_lines.innermost(frames)
+
+    def seen(self, names, gradients, constants):
+        """Returns what there is to record, in dicts of tensors."""
+        pending = {name: self.pending[name] for name in names if name in self.pending}
+        losses = {}
+        for target, _ in pending.values():
+            for tensor in tf.nest.flatten(target):
+                losses[str(id(tensor))] = tensor
+        differentiated = {name: result for name, (_, result) in pending.items()}
+        inputs = {str(number): tensor for number, tensor in enumerate(self.inputs())}
+        variables = self.readable()
+        return [
+            losses,
+            variables,
+            _without_none(gradients),
+            _without_none(differentiated),
+            constants,
+            inputs,
+        ]
+
+    def record(self, losses, variables, gradients, differentiated, constants, inputs):
+        inputs = inputs or {str(number): value for number, value in enumerate(self.fed())}
+        losses = {name: np.sum(value) for name, value in losses.items()}
+        self.recorder.record(losses, variables, gradients, differentiated, constants, inputs)
+
+    def write_operations(self, described, values):
+        operations = self.recorder.operations
+        if operations and described and operations.step == self.recorder.step:
+            operations.lines.update(variables=self.lines, **self.places)
+            operations.write(described, values)
+
+    def _hand_over(self, seen, forward):
+        """Hands the values to `record` from inside a function."""
+        described = describe(forward, self.line)
+        tensors = [tf.convert_to_tensor(tensor) for part in seen for tensor in part.values()]
+
+        def record(*arrays):
+            arrays = iter(arrays)
+            parts = [{name: next(arrays) for name in part} for part in seen]
+            self.record(*parts[:-1])
+            self.write_operations(described, list(parts[-1].values()))
+            return np.bool_(True)
+
+        done = tf.numpy_function(record, tensors, tf.bool)
+        done.set_shape([])
+        return done
+
+    # Random numbers.
+
+    def replace_noise(self):
+        """Draws dropout's noise from the step and the layer's number in its graph."""
+        dropout, layers, eager = nn_ops._dropout, weakref.WeakKeyDictionary(), {}
+
+        def number():
+            if tf.inside_function():
+                graph = tf.compat.v1.get_default_graph()
+                layers[graph] = layers.get(graph, -1) + 1
+                return layers[graph]
+            step = self.recorder.step
+            eager[step] = eager.get(step, -1) + 1
+            return eager[step]
+
+        @functools.wraps(dropout)
+        def aligned(x, rate, noise_shape, uniform_sampler, *arguments, **keywords):
+            layer = number()
+
+            def draw(shape, dtype):
+                noise = tf.numpy_function(
+                    lambda shape: self.recorder.noise(self.recorder.step, layer, shape),
+                    [shape],
+                    tf.float32,
+                )
+                noise.set_shape(tf.get_static_value(tf.convert_to_tensor(shape)))
+                return tf.cast(noise, dtype)
+
+            return dropout(x, rate, noise_shape, draw, *arguments, **keywords)
+
+        nn_ops._dropout = aligned
+
+
+class _Flag:
+    """Marks what happens inside a call, in this thread."""
+
+    def __init__(self, state, name):
+        self.state, self.name = state, name
+
+    def __enter__(self):
+        setattr(self.state, self.name, getattr(self.state, self.name, 0) + 1)
+
+    def __exit__(self, *exc_info):
+        setattr(self.state, self.name, getattr(self.state, self.name) - 1)
+
+
+def _without_none(tensors):
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def _numpy(parts):
+    return [
+        {name: np.asarray(tf.convert_to_tensor(tensor)) for name, tensor in part.items()}
+        for part in parts
+    ]
+
+
+def _switch_xla_off():
+    compile_, initialize = Trainer.compile, Function.__init__
+
+    @functools.wraps(compile_)
+    def compiled(self, *arguments, **keywords):
+        keywords["jit_compile"] = False
+        return compile_(self, *arguments, **keywords)
+
+    @functools.wraps(initialize)
+    def initialized(self, *arguments, **keywords):
+        if keywords.get("jit_compile"):
+            keywords["jit_compile"] = None
+        initialize(self, *arguments, **keywords)
+
+    Trainer.compile, Function.__init__ = compiled, initialized
