@@ -35,6 +35,12 @@ CHROMIUM = """
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 
+@pytest.fixture(autouse=True)
+def no_tensorflow_2_behavior(monkeypatch):
+    """TensorFlow 2 sets this variable in its process. TensorFlow 1.15.5 would obey it."""
+    monkeypatch.delenv("TF2_BEHAVIOR", raising=False)
+
+
 @pytest.fixture
 def environment(tmp_path_factory):
     """An environment without data: no data folder, empty caches, no mirror that answers."""

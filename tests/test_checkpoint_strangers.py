@@ -34,7 +34,6 @@ def go_on(tf1_command, folder):
     np.savez(folder / "data.npz", **{name: array.astype("f4") for name, array in arrays.items()})
 
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop("TF2_BEHAVIOR", None)  # TensorFlow 2 sets it in this process
 
     def old(action):
         subprocess.run(

@@ -78,11 +78,7 @@ def run(kind, entries, folder, command):
     done = subprocess.run(
         [*map(str, command), source, target],
         cwd=folder,
-        env={
-            **{name: value for name, value in os.environ.items() if name != "TF2_BEHAVIOR"},
-            "PYTHONPATH": str(ROOT),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        },
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=False,
         capture_output=True,
         text=True,

@@ -55,8 +55,7 @@ def test_the_page_has_commands():
 def test_each_command_prints_what_the_page_shows(tmp_path):
     walk = tmp_path / "walk"
     shutil.copytree(FOLDER, walk, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {name: value for name, value in os.environ.items() if name != "TF2_BEHAVIOR"}
-    environment |= {"TWINS": str(ROOT), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "TWINS": str(ROOT), "PYTHONPATH": str(ROOT)}
     printed = {}
     for command, expected in commands():
         process = subprocess.run(

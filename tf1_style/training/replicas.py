@@ -177,7 +177,7 @@ class Replica:
         part = batches.part(batch, self.task.replica, self.count)
         feed_dict = self.feed(part, keep_prob)
         feed_dict[self.learning_rate] = learning_rate
-        _, loss = self.training_session.run([self.train_op, self.loss], feed_dict, **run_arguments)
+        _, loss = self.training_session.run([self.train_op, self.fetched_loss], feed_dict, **run_arguments)
         return loss
 
 
@@ -251,7 +251,7 @@ class AsyncReplica(Replica):
         if self.step % self.count == self.task.replica:
             feed_dict = self.feed(batch, keep_prob)
             feed_dict[self.learning_rate] = learning_rate
-            fetches = [self.train_op, self.loss]
+            fetches = [self.train_op, self.fetched_loss]
             _, self.last_loss = self.training_session.run(fetches, feed_dict, **run_arguments)
         self.step += 1
         return self.last_loss

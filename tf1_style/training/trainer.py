@@ -45,7 +45,8 @@ class Trainer:
         # TensorFlow keeps a fetched tensor, and the operation that computes it, in float32. If a
         # copy is fetched instead, bfloat16 rounds as in the twin, whose function also returns a
         # copy.
-        self.evaluation = loss, metrics, _copies(outputs)
+        self.fetched_loss = tf.identity(self.loss)
+        self.evaluation = tf.identity(loss), _copies(metrics), _copies(outputs)
         self.evaluated_layers = _copies(layers)
         self.variables = {variable.op.name: variable for variable in tf.global_variables()}
 
@@ -101,7 +102,7 @@ class Trainer:
         """Updates the weights once; returns the loss before the update."""
         feed_dict = self.feed(batch, keep_prob)
         feed_dict[self.learning_rate] = learning_rate
-        _, loss = self.session.run([self.train_op, self.loss], feed_dict, **run_arguments)
+        _, loss = self.session.run([self.train_op, self.fetched_loss], feed_dict, **run_arguments)
         return loss
 
     def evaluate(self, batch):

@@ -38,6 +38,6 @@ class TwoSidesTrainer(Trainer):
         feed_dict[self.learning_rate] = learning_rate
         first, second = self.train_ops
         # Two calls of run: the second side must see the new weights of the first.
-        _, loss = self.session.run([first, self.loss], feed_dict, **run_arguments)
+        _, loss = self.session.run([first, self.fetched_loss], feed_dict, **run_arguments)
         self.session.run(second, feed_dict)
         return loss
