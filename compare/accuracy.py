@@ -118,8 +118,9 @@ def _print_estimate(thresholds: dict[str, Threshold], styles: int, console: Cons
         SECONDS_TO_START_AND_TEST[script] + SECONDS_PER_STEP[script] * threshold.steps
         for script, threshold in thresholds.items()
     )
+    runs = len(thresholds) * styles
     minutes = f"{styles * seconds / 60:.1f}"
-    console.print(f"{len(thresholds) * styles} runs, about {minutes} minutes on two cores")
+    console.print(f"{runs} run{'s' if runs > 1 else ''}, about {minutes} minutes on two cores")
 
 
 def _print_where_to_look(rows: list[AccuracyRow], path: str, console: Console) -> None:
