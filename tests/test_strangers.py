@@ -68,6 +68,13 @@ def test_variables_pair_by_shape_role_and_order(pair):
     }
 
 
+def test_slots_by_hand_do_not_take_the_place_of_unnamed_weights(pair):
+    ours = {"dense/bias": np.zeros(4), "gradients/dense/bias": np.ones(4)}
+    theirs = {"Variable": np.zeros(4), "gradients/Variable": np.ones(4)}
+    found = pair(ours, {**theirs, "Variable_1": np.zeros(4), "Variable_2": np.zeros(4)})
+    assert found.weights == {"dense/bias": "Variable"} and found.alone[0] == []
+
+
 def test_equal_values_pair_before_the_order(pair):
     a, b = numbers(3, 4), numbers(3, 4, seed=1)
     assert pair({"x": a, "y": b}, {"p": b, "q": a}).weights == {"x": "q", "y": "p"}

@@ -118,7 +118,7 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
         twins = [other for other in left[0] if digests[0][other] == digests[0][name]]
         if len(same) == len(twins) == 1 and digests[0][name][0] is not None:
             _pair(found, left, name, same[0])
-    for key in (_shape_role_trained, _shape_and_role, _shape):
+    for key in (_shape_role_trained, _shape_and_trained, _shape_and_role, _shape):
         _pair_groups(found, left, (reference, candidate), key)
     if any(name.endswith("gates/kernel") for name in left[0]):
         found.reset_after = recurrent.with_reset_after(shapes[1])
@@ -154,7 +154,7 @@ def _pair_groups(found, left, sides, key):
         if len(ours) == len(theirs):
             for name, other in zip(ours, theirs):
                 _pair(found, left, name, other)
-            if len(ours) > 1 and key is _shape:
+            if len(ours) > 1 and key in (_shape, _shape_and_trained):
                 found.uncertain += ours
 
 
@@ -169,6 +169,11 @@ def _shape_and_role(recording, name):
 
 def _shape_role_trained(recording, name):
     return _shape(recording, name), role(name), name in trained(recording)
+
+
+def _shape_and_trained(recording, name):
+    """Pairs variables without names of their own, beside slots by hand of the same shape."""
+    return _shape(recording, name), name in trained(recording)
 
 
 def role(name: str) -> str:
