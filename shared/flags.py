@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import sys
 from typing import Callable, Mapping, Sequence
@@ -49,6 +50,13 @@ MODEL = (
     "residual",
     "image",
 )
+
+# The folders that Vertex AI names in the environment. It mounts gs://BUCKET as /gcs/BUCKET.
+FOLDERS = {
+    "run_dir": "AIP_CHECKPOINT_DIR",
+    "log_dir": "AIP_TENSORBOARD_LOG_DIR",
+    "export_dir": "AIP_MODEL_DIR",
+}
 
 # The flags that a run's numbers depend on. A resumed run must have the same values.
 NUMBERS = (
@@ -132,6 +140,7 @@ def parse_values(flags: FlagValues, argv: list[str], doc: str) -> FlagValues:
     """
     outputs.check_texts(argv[1:])
     _Definer(flags).boolean("help", False, "Show this help, and exit.")
+    _set_folders(flags)
     try:
         rest = flags(argv)[1:]
     except (absl_flags.Error, UnicodeError) as error:
@@ -148,6 +157,17 @@ def parse_values(flags: FlagValues, argv: list[str], doc: str) -> FlagValues:
     if "distribution" in flags:
         _check_distribution(flags)
     return flags
+
+
+def _set_folders(flags: FlagValues) -> None:
+    """Makes the folders that the environment names the defaults of their flags."""
+    for name, variable in FOLDERS.items():
+        if name in flags and os.environ.get(variable):
+            path = re.sub("^gs://", "/gcs/", os.environ[variable])
+            try:
+                flags.set_default(name, path)
+            except (absl_flags.Error, UnicodeError) as error:
+                raise UserError(f"{variable}: {error}; unset it, or name such a path")
 
 
 def _check_distribution(flags: FlagValues) -> None:
@@ -499,8 +519,9 @@ def _define_run(define: _Definer) -> None:
     define.path(
         "run_dir",
         "Run folder, for all files that the run writes. If it already holds a run, resume that run "
-        "from its newest checkpoint. Default: a new folder runs/STYLE/SCRIPT; if it exists, "
-        "runs/STYLE/SCRIPT-2, and so on.",
+        "from its newest checkpoint. Default: the environment variable AIP_CHECKPOINT_DIR; if it "
+        "is not set, a new folder runs/STYLE/SCRIPT; if that exists, runs/STYLE/SCRIPT-2, and so "
+        "on.",
     )
     define.boolean("restart", False, "Remove the run in --run_dir, and begin a new one there.")
     define.path(
@@ -521,7 +542,8 @@ def _define_outputs(define: _Definer) -> None:
     define.boolean("log", True, "Write summaries for TensorBoard.")
     define.path(
         "log_dir",
-        "Write the summaries to STYLE/SCRIPT in this folder. Default: write to the run folder.",
+        "Write the summaries to STYLE/SCRIPT in this folder. Default: the environment variable "
+        "AIP_TENSORBOARD_LOG_DIR; if it is not set, write to the run folder.",
     )
     define.integer(
         "summary_every",
@@ -559,7 +581,8 @@ def _define_outputs(define: _Definer) -> None:
     )
     define.path(
         "export_dir",
-        "Write the trained model to this folder: a SavedModel from images to scores and classes.",
+        "Write the trained model to this folder: a SavedModel from images to scores and classes. "
+        "Default: the environment variable AIP_MODEL_DIR, or none.",
     )
     define.boolean("summary", False, "Print the model's layers, shapes and parameters, and exit.")
     define.path(

@@ -18,6 +18,7 @@ from test_twins import assert_same_bits
 
 from shared import batches, cluster
 from shared.console import UserError, quiet_import
+from shared.flags import parse
 
 with quiet_import():
     import tensorflow as tf
@@ -159,6 +160,31 @@ def test_flags_that_do_not_fit(run, tmp_path, flags, message):
     assert process.returncode == 2
     assert message in process.stderr and len(process.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_vertex_ai_names_the_folders(run, tmp_path):
+    """Its variables are the flags' defaults; a folder on the command line counts."""
+    names = {
+        "AIP_CHECKPOINT_DIR": "checkpoints/",
+        "AIP_TENSORBOARD_LOG_DIR": "logs/",
+        "AIP_MODEL_DIR": "model/",
+    }
+    folders = {variable: str(tmp_path / name) for variable, name in names.items()}
+    command = [script("tf1_style", "mnist_softmax"), "--dataset=digits", "--max_steps=5"]
+    run(*command, f"--export_dir={tmp_path / 'mine'}", **folders)
+    assert result(tmp_path / "checkpoints")["status"] == "complete"
+    assert list((tmp_path / "logs" / "tf1_style" / "mnist_softmax").glob("events.out.tfevents.*"))
+    assert (tmp_path / "mine" / "saved_model.pb").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "logs", "mine"]
+
+
+def test_buckets_are_the_folders_where_vertex_ai_mounts_them(monkeypatch):
+    defaults = {"max_steps": 1, "batch_size": 1, "optimizer": "sgd", "learning_rate": 0.1}
+    monkeypatch.setenv("AIP_MODEL_DIR", "gs://bucket/job/model/")
+    assert parse(["x"], "", **defaults).export_dir == "/gcs/bucket/job/model/"
+    monkeypatch.setenv("AIP_CHECKPOINT_DIR", "s3://bucket/job")
+    with pytest.raises(UserError, match="AIP_CHECKPOINT_DIR: flag --run_dir=s3://bucket/job: exp"):
+        parse(["x"], "", **defaults)
 
 
 def mirrored(run, tmp_path, name, *flags):
