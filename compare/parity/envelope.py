@@ -66,20 +66,20 @@ def scale(recording: Recording, step: int, name: str) -> float:
     return cell[1] if cell else 0.0
 
 
-def fused_variance(reference, candidate, found: Mapping, steps) -> int | None:
-    """Returns n if Keras's layer averages the biased variance, where TensorFlow 1's fused kernel
-    averages n/(n-1) times it: a difference of the libraries, not of the programs."""
+def fused_variance(reference, candidate, found: Mapping, steps) -> dict[str, int]:
+    """Returns {moving variance: n} where Keras's layer averages the biased variance, and TensorFlow
+    1's fused kernel n/(n-1) times it: a difference of the libraries, not of the programs."""
     names = [
         name
         for name, other in found.weights.items()
         if mapping.role(name) == "moving variance" and other.endswith("/moving_variance")
     ]
     if not names or len(steps) < 2:
-        return None
-    return unbiased(reference, candidate, *steps[:2], names)
+        return {}
+    return unbiased(reference, candidate, *steps[:2], names) or {}
 
 
-def part(reference, candidate, envelope, steps, found, n=None) -> Parting | None:
+def part(reference, candidate, envelope, steps, found, fused=None) -> Parting | None:
     """Returns where the candidate leaves the reference's rounding, or None.
 
     Parameters
@@ -87,7 +87,7 @@ def part(reference, candidate, envelope, steps, found, n=None) -> Parting | None
     reference, candidate, envelope : recordings; the last a list of the reference's, disturbed.
     steps : the steps that are compared.
     found : which variable is which.
-    n : see `fused_variance`; None if the moving variances have to agree.
+    fused : see `fused_variance`; the other moving variances have to agree.
     """
     names = [*found.weights, *found.slots]
     widest = dict.fromkeys(names, 0.0)
@@ -101,8 +101,8 @@ def part(reference, candidate, envelope, steps, found, n=None) -> Parting | None
             allowed = ENVELOPES * widest[name] + ROUNDING * scale(reference, step, name) + 1e-12
             if name in found.slots:  # second moments double the rounding of gradients
                 allowed *= SLOTS
-            if n and mapping.role(name) == "moving variance":
-                allowed += 2 / n * scale(reference, step, name)
+            if fused and name in fused:
+                allowed += 2 / fused[name] * scale(reference, step, name)
             away = distance(reference, candidate, step, name) / allowed
             if not away <= 1:
                 outside[name] = away
@@ -122,12 +122,13 @@ def part(reference, candidate, envelope, steps, found, n=None) -> Parting | None
 
 def unbiased(
     reference: Recording, candidate: Recording, before: int, step: int, names: list[str]
-) -> int | None:
-    """Returns n if moving variances differ because one averages n/(n-1) times the variance.
+) -> dict[str, int] | None:
+    """Returns {moving variance: n} if one program averages n/(n-1) times the variance.
 
-    With r and c after one step from s, and the momentum m, r - c = (c - m s) / (n - 1).
+    Each layer has its own n: the examples times the positions. Those that agree within rounding
+    are left out. None if another variance differs in another way, or none does.
     """
-    rows, differences = [], []
+    found = {}
     for name in names:
         start, ours, theirs = (
             side.values.get((at, name))
@@ -135,9 +136,18 @@ def unbiased(
         )
         if start is None or ours is None or theirs is None:
             return None
-        rows.append(np.stack([theirs.reshape(-1), start.reshape(-1)], 1).astype(np.float64))
-        differences.append((ours.astype(np.float64) - theirs).reshape(-1))
-    matrix, difference = np.concatenate(rows), np.concatenate(differences)
+        start, ours, theirs = (a.reshape(-1).astype(np.float64) for a in (start, ours, theirs))
+        n = _unbiased(start, ours, theirs)
+        if n:
+            found[name] = n
+        elif np.linalg.norm(theirs - ours) > 4 * ROUNDING * np.linalg.norm(ours):
+            return None
+    return found or None
+
+
+def _unbiased(start: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> int | None:
+    """With r and c after one step from s, and the momentum m, r - c = (c - m s) / (n - 1)."""
+    matrix, difference = np.stack([theirs, start], 1), ours - theirs
     if not np.any(difference):
         return None
     (share, rest), *_ = np.linalg.lstsq(matrix, difference, rcond=None)

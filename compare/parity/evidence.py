@@ -346,7 +346,8 @@ class Evidence:
             n = unbiased(*self.sides, self.before, self.step, names)
             n = n or unbiased(*self.sides, *steps[:2], names)  # where rounding is least
             if n:
-                return Cause([UNBIASED.format(n=n)], names)
+                sizes = " and ".join(map(str, sorted(set(n.values()), reverse=True)[:3]))
+                return Cause([UNBIASED.format(n=sizes)], names)
         values = [ratio for ratio in ratios.values() if ratio]
         if len(values) == len(ratios) and max(values) / min(values) - 1 < CLOSE:
             return Cause([MOMENTUM.format(factor=float(np.median(values)))], names)

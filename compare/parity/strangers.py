@@ -281,9 +281,10 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
     runs.write_starts(reference)
     envelope = runs.envelope()
     steps = [s for s in steps if all(_has_values(side, s) for side in (reference, candidate))]
-    n = fused_variance(reference, candidate, found, steps)
-    notes = {"notes": [FUSED.format(n=n)]} if n else {}
-    parting = part(reference, candidate, envelope, steps, found, n)
+    fused = fused_variance(reference, candidate, found, steps)
+    sizes = " and ".join(map(str, sorted(set(fused.values()), reverse=True)[:3]))
+    notes = {"notes": [FUSED.format(n=sizes)]} if fused else {}
+    parting = part(reference, candidate, envelope, steps, found, fused)
     if parting is None and _only_one_has(reference, candidate, found):
         parting = Parting(steps[1], 0.0, {})
     if parting is None and reference.steps[-1] != candidate.steps[-1]:
@@ -295,7 +296,7 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
         again = runs.narrowed(earlier[-1], parting.step)
         again = again[0], mapping.renamed(again[1], found), again[2]
         between = range(earlier[-1] + 1, parting.step + 1)  # the step before agrees, judged above
-        narrowed = part(*again, sorted({0, 1, *between}), found, n)
+        narrowed = part(*again, sorted({0, 1, *between}), found, fused)
         if narrowed:
             (reference, candidate, envelope), parting = again, narrowed
     cause = evidence.explain(reference, candidate, found, parting, envelope)

@@ -82,6 +82,7 @@ class _Watcher:
     def watch_variables(self):
         watcher = self
         initialize_keras, add_metric = KerasVariable.__init__, Metric.add_variable
+        deferred = keras.Variable._deferred_initialize
         initialize = ResourceVariable.__init__
         add_slot = keras.optimizers.Optimizer.add_variable_from_reference
 
@@ -91,6 +92,12 @@ class _Watcher:
                 initialize_keras(self, *arguments, **keywords)
             if not watcher.has("is_metric"):
                 watcher.register(self, getattr(watcher.state, "slot", None) or self.path)
+
+        @functools.wraps(deferred)
+        def keras_variable_later(self):  # a model without an Input is built by its first batch
+            with watcher.flag("is_inside"):
+                deferred(self)
+            watcher.give_start(self, watcher.name_of(self))
 
         @functools.wraps(add_slot)
         def slot(self, reference_variable, name=None, *arguments, **keywords):
@@ -115,6 +122,7 @@ class _Watcher:
                 watcher.register(self, self.name.split(":")[0])
 
         KerasVariable.__init__, Metric.add_variable = keras_variable, metric_variable
+        keras.Variable._deferred_initialize = keras_variable_later
         ResourceVariable.__init__ = variable
         keras.optimizers.Optimizer.add_variable_from_reference = slot
 
@@ -132,8 +140,11 @@ class _Watcher:
             unique = f"{name}_{number}"
         self.variables[unique] = weakref.ref(variable)
         self.lines[unique] = self.layer_line() or user_lines.here()
-        value = self.recorder.initial_value(unique, variable.shape)
-        if value is not None:
+        self.give_start(variable, unique)
+
+    def give_start(self, variable, name):
+        value = self.recorder.initial_value(name, variable.shape) if name else None
+        if value is not None and getattr(variable, "_value", variable) is not None:
             with tf.init_scope():
                 variable.assign(tf.cast(value, variable.dtype))
 
