@@ -3,7 +3,8 @@
     python -m compare.checkpoint.first_state FILE new.py ARGUMENTS
 
 Convert starts it for --for. The program restores nothing in this run: what it would restore is yet
-to be written. The run ends when every optimizer of the checkpoint has its slots.
+to be written. The run ends when every optimizer of the checkpoint has its slots; if it has no
+optimizer of Keras, after the first gradient of a tape.
 """
 
 import os
@@ -24,12 +25,13 @@ class FirstState:
 
         self._path = path
         self._made = []
+        self._has_gradients = False
         self._keras, self._tf = keras, tf
         self._watch(tf.train.Checkpoint, keras.optimizers.Optimizer, type(tf.function(lambda: 0)))
 
     def _watch(self, checkpoint_class, optimizer_class, function_class) -> None:
         make, apply = checkpoint_class.__init__, optimizer_class.apply
-        call = function_class.__call__
+        call, gradient = function_class.__call__, self._tf.GradientTape.gradient
 
         def made(checkpoint, *arguments, **options):
             make(checkpoint, *arguments, **options)
@@ -48,15 +50,21 @@ class FirstState:
             self._end_if_built()
             return result
 
+        def differentiated(*arguments, **options):
+            self._end_if_built()  # of an eager step: the next one begins
+            self._has_gradients = True
+            return gradient(*arguments, **options)
+
         checkpoint_class.__init__, optimizer_class.apply = made, applied
-        function_class.__call__ = called
+        function_class.__call__, self._tf.GradientTape.gradient = called, differentiated
         checkpoint_class.restore = checkpoint_class.read = lambda *_, **options: _Nothing()
 
     def _end_if_built(self) -> None:
         if not self._made or not self._tf.executing_eagerly():
             return
         optimizers = self._optimizers()
-        if optimizers and all(optimizer.built for optimizer in optimizers):
+        is_built = all(optimizer.built for optimizer in optimizers)
+        if is_built and (optimizers or self._has_gradients):
             self.write()
             sys.stdout.flush()
             os._exit(0)
