@@ -347,14 +347,22 @@ class Watch:
     for --cluster_timeout, from the start or later, is lost too. Use it as a context manager.
     """
 
-    def __init__(self, task: Task, only: list | None = None, is_lost_an_error: bool = True):
+    def __init__(
+        self,
+        task: Task,
+        only: list | None = None,
+        is_lost_an_error: bool = True,
+        is_over: Callable[[], bool] = lambda: False,
+    ):
         """Starts to watch all other tasks, or `only` those of these names.
 
-        If `is_lost_an_error` is false, a task that is gone has ended as it should.
+        If `is_lost_an_error` is false, a task that is gone may have ended as it should. This
+        process then ends with exit code 0. It does not end if `is_over` returns true.
         """
         self._peers = {name: task.peers[name] for name in only or task.peers}
         self._task = task
         self._is_lost_an_error = is_lost_an_error
+        self._is_over = is_over
         self._stopped = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -391,16 +399,18 @@ class Watch:
                 silence = time.monotonic() - last[name]
                 if refused[name] >= 2 and name in known:
                     if not self._is_lost_an_error:
-                        os._exit(0)
+                        self._end(f"{name} ({address}) has ended", exit_code=0)
                     self._end(f"lost {name} ({address})")
                 elif silence > self._task.timeout:
                     self._end(f"{name} ({address}) does not answer for {silence:.0f} s")
 
-    def _end(self, message: str) -> None:
-        if not self._stopped.is_set():
+    def _end(self, message: str, exit_code: int = LOST) -> None:
+        if not self._stopped.is_set() and not self._is_over():
             print_line(
-                f"{message}; this task, {self._task.role} {self._task.index}, ends too; start all "
-                "tasks again with the same --run_dir to resume",
+                f"{message}; this task, {self._task.role} {self._task.index}, ends too"
+                + (
+                    "; start all tasks again with the same --run_dir to resume" if exit_code else ""
+                ),
                 sys.stderr,
             )
-            os._exit(LOST)  # TensorFlow's threads may wait for ever
+            os._exit(exit_code)  # TensorFlow's threads may wait for ever

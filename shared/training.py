@@ -150,11 +150,14 @@ def train(style: Style, model_class: type, data: Dataset, flags: FlagValues) -> 
     task = None
     if flags.distribution in ("sync", "async"):
         task = cluster.read(flags)
-        cluster.warn_of_open_port(task)
-        flags.replicas = len(task.replicas)
-    if task and task.role == "evaluator":
-        evaluate_checkpoints(style, model_class, data, flags)
-        return
+        if task.role == "evaluator":
+            evaluate_checkpoints(style, model_class, data, flags, task)
+            return
+        if task.peers:
+            cluster.warn_of_open_port(task)
+            flags.replicas = len(task.replicas)
+        else:  # alone, it needs no server and no exchange
+            task, flags.distribution = None, "none"
     if flags.distribution != "none":
         if flags.distribution != "async":
             batches.check_parts(flags, len(data.train), flags.replicas)
@@ -175,14 +178,17 @@ def follow(style: Style, model_class: type, data: Dataset, flags: FlagValues) ->
     machine.select_device(flags, style.version, style.list_devices)
     trainer = style.Trainer(model_class, flags)
     keep_prob = flags.keep_prob if "keep_prob" in flags else 1.0
-    with style.together(trainer) as first_step:
+    # The chief names the last step too: if it resumes a run, that may be the run's.
+    with style.together(trainer) as (first_step, flags.max_steps):
         schedule = Schedule(flags, len(data.train), "", (), "", first_step)
         for step in range(first_step, flags.max_steps):
             batch = batches.of_step(step, flags, data.train)
             trainer.train_step(batch, keep_prob, schedule.learning_rate(step))
 
 
-def evaluate_checkpoints(style: Style, model_class: type, data: Dataset, flags: FlagValues) -> None:
+def evaluate_checkpoints(
+    style: Style, model_class: type, data: Dataset, flags: FlagValues, task: cluster.Task
+) -> None:
     """Evaluates each new checkpoint of the run in --run_dir, until the run is complete.
 
     The curve of the held-out examples is in the folder `evaluator` of the run folder.
@@ -194,11 +200,20 @@ def evaluate_checkpoints(style: Style, model_class: type, data: Dataset, flags: 
     held_out = data.validation or data.test
     split = "validation" if data.validation else "test"
     directory = os.path.join(flags.run_dir, "evaluator") if flags.log else None
+
+    def state() -> str | None:
+        return runs.state(flags.run_dir, STARTED, flags.cluster_timeout)
+
+    def is_over() -> bool:
+        return state() not in (None, result.RUNNING)
+
     with contextlib.ExitStack() as stack:
+        if len(task.peers) > 1:  # a chief alone has no server
+            stack.enter_context(cluster.Watch(task, only=[task.chief[0]], is_over=is_over))
         summaries = evaluated = None
         while True:
-            state = runs.state(flags.run_dir, STARTED, flags.cluster_timeout)
-            checkpoint = checkpoints.newest(flags.run_dir) if state else None
+            was_over = is_over()  # before it looks for the last checkpoint
+            checkpoint = checkpoints.newest(flags.run_dir) if state() else None
             if checkpoint and checkpoint != evaluated:
                 evaluated = checkpoint
                 step = style.restore(trainer, checkpoint, flags.partial)
@@ -209,7 +224,7 @@ def evaluate_checkpoints(style: Style, model_class: type, data: Dataset, flags: 
                 summaries.scalars(step, tagged(figures, split))
                 listed = ", ".join(f"{split} {name} {value:.4g}" for name, value in figures.items())
                 console.print_line(f"step {step}, {listed}")
-            elif state and state != result.RUNNING:
+            elif was_over:
                 return
             else:
                 time.sleep(0.5)

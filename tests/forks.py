@@ -29,14 +29,23 @@ def run(command, cwd=ROOT, env=None, check=True):
     command, env = [*map(str, command)], env or dict(os.environ)
     with tempfile.TemporaryDirectory() as folder:
         streams = [os.path.join(folder, name) for name in ("stdout", "stderr")]
-        process = _context().Process(target=_main, args=(command, cwd, env, streams))
-        process.start()
+        process = start(command, cwd, env, streams)
         process.join()
         stdout, stderr = (Path(path).read_text() for path in streams)
     finished = subprocess.CompletedProcess(command, process.exitcode, stdout, stderr)
     process.close()
     assert not check or finished.returncode == 0, stderr
     return finished
+
+
+def start(command, cwd, env, streams):
+    """Starts the script `command[0]`; returns its process, of the class of `multiprocessing`.
+
+    `streams` are the paths of two new files, for stdout and stderr.
+    """
+    process = _context().Process(target=_main, args=(command, cwd, env, streams))
+    process.start()
+    return process
 
 
 @functools.cache

@@ -1,19 +1,23 @@
 """Several replicas and clusters: what is given from outside, the numbers, the faults."""
 
+import functools
 import json
+import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import forks
 import numpy as np
 import pytest
 import yaml
-from conftest import STYLES, bits, result, script, tensors
+from conftest import ROOT, STYLES, bits, result, script, tensors
 from test_twins import assert_same_bits
 
 from shared import batches, cluster
@@ -259,38 +263,47 @@ class Job:
         for role in roles:
             hosts.setdefault(role, []).append(f"127.0.0.1:{next(ports)}")
         self.addresses = [(role, k) for role in hosts for k in range(len(hosts[role]))]
-        self.command = [sys.executable, str(script(style, "mnist_softmax")), "--dataset=digits"]
-        self.command += ["--distribution=sync", "--threads=1", "--eval_every=0", "--nolog"]
-        self.command += [f"--run_dir={run_dir}", *flags]
-        self.hosts, self.environment, self.processes = hosts, environment, []
+        hosts.pop("evaluator", None)
+        self.command = [
+            str(script(style, "mnist_softmax")),
+            "--dataset=digits",
+            "--distribution=sync",
+        ]
+        self.command += ["--threads=1", "--eval_every=0", "--nolog", f"--run_dir={run_dir}"]
+        self.command += flags
+        self.hosts, self.environment, self.run_dir = hosts, environment, run_dir
+        self.tasks, self.streams = {}, {}
+        self.logs = Path(tempfile.mkdtemp(dir=run_dir.parent))
 
     def start(self, *numbers):
-        for number in numbers:
+        for number in numbers or range(len(self.addresses)):
             role, index = self.addresses[number]
             task = {"cluster": self.hosts, "task": {"type": role, "index": index}}
             env = dict(self.environment, TF_CONFIG=json.dumps(task))
-            self.processes.append(
-                subprocess.Popen(
-                    self.command, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-                )
+            self.streams[number] = [str(self.logs / f"{number}.{name}") for name in ("out", "err")]
+            self.tasks[number] = forks.start(
+                self.command, self.run_dir.parent, env, self.streams[number]
             )
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc_info):
-        for process in self.processes:
-            process.kill()
-            process.wait()
-            process.stderr.close()
+        for task in self.tasks.values():
+            task.kill()
+            task.join()
 
-    def ends(self, number):
-        """Waits for a task; returns its exit code and the last line of its stderr."""
-        process = self.processes[number]
-        error = process.stderr.read().decode().splitlines()
+    def text(self, number, stream=0):
+        """Returns what a task has written to stdout, or to stderr if `stream` is 1."""
+        return Path(self.streams[number][stream]).read_text()
+
+    def ends(self, number, seconds=None):
+        """Waits for a task; returns its exit code and the only line of its stderr, if any."""
+        self.tasks[number].join(seconds)
+        error = self.text(number, 1).splitlines()
         lines = [line for line in error if not line.startswith("warning: ")]
-        assert len(lines) == 1, error
-        return process.wait(), lines[0]
+        assert len(lines) < 2, error
+        return self.tasks[number].exitcode, "".join(lines)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -299,7 +312,7 @@ def test_a_cluster_that_never_completes(environment, tmp_path, style, number):
     """A task alone names the other one, which does not answer, and ends."""
     with Job(style, environment, tmp_path / "run", "--cluster_timeout=4") as job:
         job.start(number)
-        code, line = job.ends(0)
+        code, line = job.ends(number)
     assert code == cluster.LOST
     assert re.match(
         rf"worker {1 - number} \(127.0.0.1:\d+\) does not answer for \d+ s; this task, worker "
@@ -316,23 +329,206 @@ def test_a_lost_worker_ends_the_chief_which_resumes_to_the_same_bits(environment
     with Job(style, environment, tmp_path / "run", *flags) as job:
         job.start(0, 1)
         wait_for_step(tmp_path / "run", job)
-        job.processes[1].kill()
+        job.tasks[1].kill()
         code, line = job.ends(0)
         assert code == cluster.LOST and line.startswith("lost worker 1 (127.0.0.1:")
     before = result(tmp_path / "run")
     assert before["status"] == "running" and before["step"]
-    for folder in ("run", "whole"):
-        with Job(style, environment, tmp_path / folder, *flags) as job:
-            job.start(0, 1)
-            assert [process.wait() for process in job.processes] == [0, 0]
+    for folder, given in (("run", ["--save_every=50"]), ("whole", flags)):
+        with Job(style, environment, tmp_path / folder, *given) as job:
+            job.start()  # a resumed run knows its --max_steps, and tells the other tasks
+            assert [job.ends(number)[0] for number in (0, 1)] == [0, 0]
     assert by_bits(tensors(tmp_path / "run")) == by_bits(tensors(tmp_path / "whole"))
+
+
+def step_of(run_dir):
+    """Returns the step of the newest checkpoint of a run; -1 if the run has not begun."""
+    return result(run_dir)["step"] if (run_dir / "result.json").exists() else -1
 
 
 def wait_for_step(run_dir, job):
     """Waits until a checkpoint is saved."""
-    while not (run_dir / "result.json").exists() or not result(run_dir)["step"]:
-        assert all(process.poll() is None for process in job.processes)
+    while step_of(run_dir) < 1:
+        assert all(task.is_alive() for task in job.tasks.values())
         time.sleep(0.1)
+
+
+def is_listening(job, number):
+    """Says whether a task has its port, and the cluster meets or trains."""
+    role, index = job.addresses[number]
+    if role not in job.hosts:  # an evaluator has none
+        return True
+    return cluster.answers(job.hosts[role][index]) is not None
+
+
+def is_saving(job):
+    """Says whether a checkpoint is being written after the first one."""
+    folder = job.run_dir / "checkpoints"
+    return step_of(job.run_dir) > 0 and any(folder.glob("*/*temp*"))
+
+
+# When a task is killed: a function of the job and the task's number.
+MOMENTS = {
+    "start": lambda job, number: True,
+    "port": is_listening,
+    "begun": lambda job, number: step_of(job.run_dir) >= 0,
+    "first": lambda job, number: step_of(job.run_dir) > 0,
+    "saving": lambda job, number: is_saving(job) or step_of(job.run_dir) >= LAST,
+    "middle": lambda job, number: step_of(job.run_dir) >= LAST // 2,
+    "last": lambda job, number: step_of(job.run_dir) >= LAST,
+    "complete": lambda job, number: result_is_complete(job),
+}
+LAST = 400  # steps
+TWO = ("worker", "worker")
+VICTIMS = [
+    ("tf1_style", "sync", TWO, 0),
+    ("tf1_style", "sync", TWO, 1),
+    ("tf1_style", "sync", ("worker", "worker", "ps"), 2),
+    ("tf1_style", "sync", ("worker", "worker", "evaluator"), 2),
+    ("tf2_style", "sync", TWO, 0),
+    ("tf2_style", "sync", TWO, 1),
+    ("tf2_style", "async", ("chief", "worker", "ps"), 2),
+    ("tf2_style", "sync", ("worker", "worker", "evaluator"), 2),
+]
+KILLS = [
+    pytest.param(*victim, moment, id=f"{victim[0]}-{victim[2][victim[3]]}{victim[3]}-{moment}")
+    for moment in MOMENTS
+    for victim in VICTIMS
+]
+
+
+def result_is_complete(job):
+    return step_of(job.run_dir) >= 0 and result(job.run_dir)["status"] == "complete"
+
+
+def softmax_job(style, distribution, roles, environment, run_dir):
+    flags = [f"--distribution={distribution}", f"--max_steps={LAST}", "--save_every=40"]
+    return Job(style, environment, run_dir, *flags, "--cluster_timeout=20", roles=roles)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Returns the bits of an uninterrupted run of a style; each style runs once."""
+
+    @functools.cache
+    def bits_of(style):
+        run_dir = tmp_path_factory.mktemp(style) / "run"
+        environment = dict(os.environ, PYTHONPATH=str(ROOT))
+        with softmax_job(style, "sync", TWO, environment, run_dir) as job:
+            job.start()
+            assert [job.ends(number)[0] for number in (0, 1)] == [0, 0]
+        return by_bits(tensors(run_dir))
+
+    return bits_of
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("style", "distribution", "roles", "victim", "moment"), KILLS)
+def test_a_killed_task(environment, tmp_path, whole, style, distribution, roles, victim, moment):
+    """All others end in time, in a line that names it; nothing saved is lost; all go on."""
+    run_dir = tmp_path / "run"
+    with softmax_job(style, distribution, roles, environment, run_dir) as job:
+        job.start()
+        while not MOMENTS[moment](job, victim):
+            assert job.tasks[0].is_alive() or result_is_complete(job), job.text(0, 1)
+            time.sleep(0.01)
+        saved = step_of(run_dir)
+        job.tasks[victim].kill()
+        killed = time.monotonic()
+        others = [number for number in job.tasks if number != victim]
+        ends = {number: job.ends(number, 120) for number in others}
+        print(f"\nkilled at step {saved}; {time.monotonic() - killed:.1f} s; {ends}")
+    name = "{} {}".format(*job.addresses[victim])
+    if name != "evaluator 0":  # on it, nobody waits
+        is_late = moment in ("last", "complete")
+        for number, (code, line) in ends.items():
+            was_done = is_late and code == 0
+            assert was_done or code == cluster.LOST, (job.addresses[number], code, line)
+            assert was_done or name in line or number != others[0], line
+            assert was_done or "ends too" in line
+    else:
+        assert {code for code, _ in ends.values()} == {0}
+    again(style, distribution, roles, environment, run_dir, saved)
+    if distribution == "sync":
+        assert by_bits(tensors(run_dir)) == whole(style)
+
+
+def again(style, distribution, roles, environment, run_dir, saved):
+    """Starts all tasks again, unless the run is complete; it resumes at what was saved."""
+    if step_of(run_dir) >= 0 and result(run_dir)["status"] == "complete":
+        return
+    with softmax_job(style, distribution, roles, environment, run_dir) as job:
+        job.start()
+        assert {job.ends(number, 120)[0] for number in job.tasks} == {0}
+        if saved > 0:
+            (step,) = re.findall(r"^resumed from step (\d+) in", job.text(0), re.MULTILINE)
+            assert int(step) >= saved
+    assert result(run_dir)["status"] == "complete"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("style", STYLES)
+def test_a_paused_task(environment, tmp_path, whole, style, victim):
+    """A pause that is shorter than --cluster_timeout changes nothing; a longer one ends all."""
+    for seconds in (8, 30):
+        run_dir = tmp_path / f"run{seconds}"
+        with softmax_job(style, "sync", TWO, environment, run_dir) as job:
+            job.start()
+            wait_for_step(run_dir, job)
+            os.kill(job.tasks[victim].pid, signal.SIGSTOP)
+            paused = time.monotonic()
+            if seconds == 8:
+                time.sleep(seconds)
+                os.kill(job.tasks[victim].pid, signal.SIGCONT)
+                assert [job.ends(number)[0] for number in (0, 1)] == [0, 0]
+                assert by_bits(tensors(run_dir)) == whole(style)
+                continue
+            code, line = job.ends(1 - victim, seconds)
+            print(f"\nended {time.monotonic() - paused:.1f} s after the pause: {line}")
+            assert code == cluster.LOST
+            assert re.match(rf"worker {victim} \(.*\) does not answer for 2\d s; this task", line)
+            time.sleep(max(0, paused + seconds - time.monotonic()))
+            os.kill(job.tasks[victim].pid, signal.SIGCONT)
+            assert job.ends(victim, 60)[0] == cluster.LOST
+        again(style, "sync", TWO, environment, run_dir, step_of(run_dir))
+        assert by_bits(tensors(run_dir)) == whole(style)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("style", STYLES)
+def test_a_taken_port(environment, tmp_path, style):
+    """The task that finds its port taken names it; the other one ends too."""
+    with softmax_job(style, "sync", TWO, environment, tmp_path / "run") as job:
+        host, _, port = job.hosts["worker"][1].rpartition(":")
+        with socket.socket() as other:
+            other.bind((host, int(port)))
+            other.listen()
+            job.start()
+            code, line = job.ends(1, 60)
+        assert code == 2 and re.match(
+            rf"no server at {host}:{port} for worker 1: .*name a fr", line
+        )
+        code, line = job.ends(0, 60)
+        assert code == cluster.LOST and line.startswith(f"worker 1 ({host}:{port}) does not answ")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("style", STYLES)
+def test_two_jobs_on_one_run_folder(environment, tmp_path, whole, style):
+    """The second job ends and says why; the first one does not notice."""
+    run_dir = tmp_path / "run"
+    with softmax_job(style, "sync", TWO, environment, run_dir) as first:
+        first.start()
+        wait_for_step(run_dir, first)
+        with softmax_job(style, "sync", TWO, environment, run_dir) as second:
+            second.start()
+            code, line = second.ends(0, 60)
+            assert code == 2 and "another process works in" in line
+            code, line = second.ends(1, 60)
+            assert code == cluster.LOST and "worker 0" in line
+        assert [first.ends(number)[0] for number in (0, 1)] == [0, 0]
+    assert by_bits(tensors(run_dir)) == whole(style)
 
 
 def graph_of_one_weight(num_tokens):

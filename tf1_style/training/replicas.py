@@ -86,7 +86,7 @@ class Mirrored:
 class Replica:
     """One process of a cluster; the variables are on the parameter servers, or on the chief.
 
-    The chief initializes or restores the variables. Its `started` is the last of them, so that the
+    The chief initializes or restores the variables. `last_step` is the last of them, so that the
     other replicas wait for the restored values.
     """
 
@@ -106,8 +106,8 @@ class Replica:
                 worker_device=worker,
             )
         ):
-            self.started = flag("started")
-            self.is_started = tf.is_variable_initialized(self.started)
+            self.last_step = variable(tf.constant(flags.max_steps, tf.int64), "last_step")
+            self.is_started = tf.is_variable_initialized(self.last_step)
             self.ended = [
                 flag("ended", f"/job:{role}/task:{k}")
                 for role, addresses in sorted(self.task.cluster.items())
@@ -140,7 +140,7 @@ class Replica:
         """Trains together with the other tasks: starts with them, and ends with them."""
         with self.watch, self.watch.explaining(tf.errors.OpError, RuntimeError):
             self.begin()
-            yield int(self.session.run(self.global_step))
+            yield map(int, self.session.run([self.global_step, self.last_step]))
             self.end()
         if not self.is_chief:
             cluster.end_after_chief(self.task)
@@ -150,8 +150,8 @@ class Replica:
         if not self.is_chief:  # a MonitoredTrainingSession looks only every 30 seconds
             cluster.wait_until(lambda: self.session.run(self.is_started))
         scaffold = tf.train.Scaffold(
-            init_op=self.started.initializer,
-            ready_op=tf.report_uninitialized_variables([self.started]),
+            init_op=self.last_step.initializer,
+            ready_op=tf.report_uninitialized_variables([self.last_step]),
         )
         self.training_session = tf.train.MonitoredTrainingSession(
             self.server.target,
@@ -177,7 +177,9 @@ class Replica:
         part = batches.part(batch, self.task.replica, self.count)
         feed_dict = self.feed(part, keep_prob)
         feed_dict[self.learning_rate] = learning_rate
-        _, loss = self.training_session.run([self.train_op, self.fetched_loss], feed_dict, **run_arguments)
+        _, loss = self.training_session.run(
+            [self.train_op, self.fetched_loss], feed_dict, **run_arguments
+        )
         return loss
 
 
@@ -187,7 +189,7 @@ class SyncReplica(Replica):
     def minimize(self, loss):
         """Returns this replica's [(gradient, variable)], and the operation of its step."""
         # The optimizer applies the gradients in a thread of the chief, which feeds nothing.
-        self.rate = tf.Variable(0.0, trainable=False, collections=[], name="rate")
+        self.rate = variable(0.0, "rate")
         optimizer = OPTIMIZERS[self.optimizer_name](self.rate)
         optimizer._create_slots(tf.trainable_variables())  # here, so that names keep the scope
         self.optimizer = tf.train.SyncReplicasOptimizer(
@@ -283,7 +285,12 @@ def start_server(task, flags):
 def flag(name, device=""):
     """Returns a variable that is only initialized or not, to tell other processes."""
     with tf.device(device):  # "" keeps the device that the setter chooses
-        return tf.Variable(True, trainable=False, collections=[], name=name)
+        return variable(True, name)
+
+
+def variable(value, name):
+    """Returns a variable that no checkpoint holds."""
+    return tf.Variable(value, trainable=False, collections=[], name=name)
 
 
 def dense(pairs):

@@ -35,6 +35,7 @@ class Mirrored:
     def __init__(self, model_class, flags):
         tf.config.threading.set_intra_op_parallelism_threads(flags.threads)
         tf.config.threading.set_inter_op_parallelism_threads(machine.threads_between(flags))
+        self.max_steps = flags.max_steps
         self.strategy = self.create_strategy(flags)
         with self.strategy.scope(), tf.variable_creator_scope(follow_first_replica):
             super().__init__(model_class, flags)
@@ -117,13 +118,13 @@ class SyncReplica(Mirrored):
     def together(self):
         """Trains together with the other tasks: starts with them, and ends with them."""
         with self.watch, self.watch.explaining(tf.errors.OpError):
-            self.strategy.run(tf.function(self.copy_from_chief))
-            yield int(self.global_step.numpy())
+            max_steps = self.strategy.run(tf.function(self.copy_from_chief))
+            yield int(self.global_step.numpy()), int(max_steps.numpy())
         if not self.task.is_chief:
             cluster.end_after_chief(self.task)
 
     def copy_from_chief(self):
-        """Gives all replicas the chief's variables, which may be restored ones.
+        """Gives all replicas the chief's variables, which may be restored ones, and its last step.
 
         The chief's bits and the zeros of the others are added, as integers.
         """
@@ -133,6 +134,8 @@ class SyncReplica(Mirrored):
             bits = tf.bitcast(variable, kind) * int(self.task.is_chief)
             bits = context.all_reduce(tf.distribute.ReduceOp.SUM, bits)
             variable.assign(tf.bitcast(bits, variable.dtype))
+        max_steps = tf.constant(self.max_steps * self.task.is_chief, tf.int64)
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, max_steps)
 
     def train_step(self, batch, keep_prob, learning_rate):
         part = batches.part(batch, self.task.replica, self.count)
