@@ -229,6 +229,24 @@ def test_a_velocity_that_holds_the_old_rate(tmp_path):
     assert "since the learning rate changed (from 0.1 to 0.05)" in cause.texts[0]
 
 
+@pytest.mark.parametrize("is_keras", [True, False])
+def test_a_velocity_that_holds_the_old_rate_parts_even_if_rounding_hides_it(tmp_path, is_keras):
+    def rated(rate, slot):
+        slots = {"w/Momentum": slot, "constants/Momentum/learning_rate": [rate]}
+        return step(weights=W - np.float32(0.1) * G, **slots)
+
+    sides = [
+        recording(tmp_path / f"{name}.npz", {"w": W}, rated(0.1, slot), rated(0.05, slot))
+        for name, slot in (("a", G), ("b", np.float32(-0.1 if is_keras else 1) * G))
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    parting = envelope.part(*sides, [sides[0]], [0, 1, 2], found)
+    assert (parting and parting.step) == (2 if is_keras else None)
+    if is_keras:
+        cause = evidence.explain(*sides, found, parting, [sides[0]])
+        assert "since the learning rate changed (from 0.1 to 0.05)" in cause.texts[0]
+
+
 X = numbers(6, 5, seed=3)
 DATA = [
     (X[::-1].copy(), "holds the same examples in another order"),

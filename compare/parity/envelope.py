@@ -115,7 +115,7 @@ def part(reference, candidate, envelope, steps, found, fused=None) -> Parting | 
             loss = abs(candidate.losses[step] - ours) / allowed
             loss = 0.0 if loss <= 1 else loss
         others = different_constants(reference, candidate, step)
-        if outside or loss or others:
+        if outside or loss or others or old_rates(reference, candidate, step):
             return Parting(step, loss, outside)
     return None
 
@@ -192,3 +192,44 @@ def different_constants(reference: Recording, candidate: Recording, step: int) -
         if name not in ours and value and name.endswith(decisive)
     ]
     return found
+
+
+def old_rates(reference: Recording, candidate: Recording, step: int) -> tuple | None:
+    """Returns the rates (at the first step, now) if they differ, and the velocity of one program
+    holds the rates of the past, as in Keras's SGD: another rule, even if rounding hides it."""
+    sides = reference, candidate
+    if not any("Momentum" in kinds(constants(side, step)) for side in sides):
+        return None
+    for side in sides:
+        first, now = (
+            constants(side, at).get("Momentum/learning_rate") for at in (side.steps[1], step)
+        )
+        if None not in (first, now) and first != now:
+            return None if _is_velocity(reference) == _is_velocity(candidate) else (first, now)
+    return None
+
+
+def _is_velocity(side: Recording) -> bool:
+    """Says whether a slot is the update itself at the first step, not the sum of gradients."""
+    first, one = side.steps[:2]
+    slots = {
+        name: value
+        for (at, name), value in side.values.items()
+        if at == one and not name.startswith(("gradients/", "differentiated/", "inputs/"))
+    }
+    updates = {
+        name: value - side.values[first, name]
+        for name, value in slots.items()
+        if f"gradients/{name}" in side.forms and (first, name) in side.values
+    }
+    updates = {name: update for name, update in updates.items() if np.any(update)}
+
+    def is_a_slot(name, update):
+        close = 1e-3 * abs(update).max()
+        return any(
+            slot.shape == update.shape and np.allclose(slot, update, rtol=1e-3, atol=close)
+            for other, slot in slots.items()
+            if other != name
+        )
+
+    return bool(updates) and all(is_a_slot(*item) for item in updates.items())

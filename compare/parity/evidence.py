@@ -11,6 +11,7 @@ from compare.parity.envelope import (
     constants,
     different_constants,
     kinds,
+    old_rates,
     unbiased,
 )
 from shared.trace import Recording
@@ -435,7 +436,8 @@ class Evidence:
             return Cause([OPTIMIZER.format(reference=ours, candidate=theirs)], IN_OPTIMIZER)
         differing = different_constants(*self.sides, self.step)
         if not differing:
-            return None
+            rates = old_rates(*self.sides, self.step)
+            return rates and Cause([VELOCITY.format(before=rates[0], now=rates[1])], IN_OPTIMIZER)
         text = CONSTANTS.format(which=", ".join(differing))
         if self.before and any("learning_rate" in which for which in differing):
             text += SCHEDULE.format(step=self.step)
