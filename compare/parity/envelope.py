@@ -3,6 +3,7 @@
 No tolerance has to be chosen. The constants here are measured; they say what rounding can do.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ ROUNDING = 5e-6  # relative difference that is never more than rounding
 # The same rule of an optimizer, written in another order, rounds its updates and slots by this:
 # 1 - beta2 alone, as float32, is 1.3e-5 off.
 UPDATE_ROUNDING = 3e-5
+# Constants that change what an optimizer does, so that not to have one is to have 0.
+DECISIVE = ("weight_decay", "nesterov", "amsgrad", "centered", "use_ema")
 DISTURBANCE = 5e-7  # relative change of the initial weights, a few of their last bits
 
 
@@ -89,7 +92,7 @@ def part(reference, candidate, envelope, steps, found, fused=None) -> Parting | 
     found : which variable is which.
     fused : see `fused_variance`; the other moving variances have to agree.
     """
-    names = [*found.weights, *found.slots]
+    names = [*_judged(reference, candidate, found), *found.slots]
     widest = dict.fromkeys(names, 0.0)
     widest_loss = 0.0
     for step in steps:
@@ -99,7 +102,9 @@ def part(reference, candidate, envelope, steps, found, fused=None) -> Parting | 
             moved = distance_moved(reference, step, name, steps[0])
             widest[name] = max(widest[name], own + UPDATE_ROUNDING / ENVELOPES * moved)
             allowed = ENVELOPES * widest[name] + ROUNDING * scale(reference, step, name) + 1e-12
-            if name in found.slots:  # second moments double the rounding of gradients
+            if (
+                name in found.slots and name not in found.averages
+            ):  # second moments double the rounding of gradients
                 allowed *= SLOTS
             if fused and name in fused:
                 allowed += 2 / fused[name] * scale(reference, step, name)
@@ -118,6 +123,23 @@ def part(reference, candidate, envelope, steps, found, fused=None) -> Parting | 
         if outside or loss or others or old_rates(reference, candidate, step):
             return Parting(step, loss, outside)
     return None
+
+
+def _judged(reference: Recording, candidate: Recording, found: Mapping) -> list[str]:
+    """Returns the weights that have to agree: not what a program keeps by the way, such as sums of
+    gradients, which it may set back at another time."""
+    trained = mapping.trained(reference) | mapping.trained(candidate)
+    return [
+        name
+        for name in found.weights
+        if name in trained
+        or mapping.role(name).startswith("moving")
+        or not any(_moves(side, name) for side in (reference, candidate))
+    ]
+
+
+def _moves(side: Recording, name: str) -> bool:
+    return len({row[name][0] for row in side.rows.values() if name in row}) > 1
 
 
 def unbiased(
@@ -169,7 +191,22 @@ def constants(side: Recording, step: int) -> dict[str, float]:
 
 
 def kinds(constants: dict[str, float]) -> list[str]:
-    return sorted({name.partition("/")[0] for name in constants})
+    """Returns the optimizers' kinds; of several of one kind, Adam and Adam_2, the kind alone."""
+    return sorted({_kind(name) for name in constants})
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"_\d+$", "", name.partition("/")[0])
+
+
+def _counterpart(name: str, others: dict[str, float]) -> str:
+    """Returns a constant's name in the other program, in which fewer optimizers may be told apart,
+    because all of their constants are the same."""
+    key = name.partition("/")[2]
+    earlier = [
+        other for other in others if _kind(other) == _kind(name) and other.endswith("/" + key)
+    ]
+    return name if name in others or not earlier else earlier[-1]
 
 
 def different_constants(reference: Recording, candidate: Recording, step: int) -> list[str]:
@@ -180,18 +217,16 @@ def different_constants(reference: Recording, candidate: Recording, step: int) -
     ours, theirs = (constants(side, step) for side in (reference, candidate))
     if kinds(ours) != kinds(theirs):
         return []
-    found = [
-        f"{name} {ours[name]:.6g} / {theirs[name]:.6g}"
-        for name in ours
-        if name in theirs and not np.isclose(ours[name], theirs[name], rtol=1e-5, atol=0)
-    ]
-    decisive = ("weight_decay", "nesterov", "amsgrad", "use_ema")
-    found += [
-        f"{name} none / {value:.6g}"
-        for name, value in theirs.items()
-        if name not in ours and value and name.endswith(decisive)
-    ]
-    return found
+    found = {}
+    for name in [*ours, *theirs]:
+        a, b = ours.get(_counterpart(name, ours)), theirs.get(_counterpart(name, theirs))
+        is_decisive = name.endswith(DECISIVE) and bool(a or b)
+        if None in (a, b) and not is_decisive:
+            continue
+        if not np.isclose(a or 0, b or 0, rtol=1e-5, atol=0):
+            shown = ["none" if value is None else f"{value:.6g}" for value in (a, b)]
+            found[name] = f"{name} {' / '.join(shown)}"
+    return list(found.values())
 
 
 def old_rates(reference: Recording, candidate: Recording, step: int) -> tuple | None:

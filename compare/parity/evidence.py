@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.parity import mapping
+from compare.parity import mapping, updates
 from compare.parity.envelope import (
     ENVELOPES,
     Parting,
@@ -14,6 +14,7 @@ from compare.parity.envelope import (
     old_rates,
     unbiased,
 )
+from compare.parity.names import slot as slot_of
 from shared.trace import Recording
 
 CLOSE = 2e-3  # relative residual up to which one tensor is a multiple of another
@@ -55,6 +56,16 @@ NO_GRADIENT = (
 BACKWARD = (
     "The losses agree, but the gradients of {names} differ: a tf.stop_gradient or a custom "
     "gradient on a path to them, or a term of the loss that is 0 here."
+)
+APPLIED = (
+    "The gradients that the optimizer is given ({names}) differ, which are made of several runs: "
+    "of other examples, of another number of them, or sums that are not set back to 0."
+)
+SPARSE = (
+    "The gradients and the optimizer's constants agree, but not the squares of the gradients of "
+    "{names}: some of its rows are used more than once in the batch. Keras's optimizers add up the "
+    "squares of a row's gradients, TensorFlow 1's square their sum. tf.convert_to_tensor(gradient) "
+    "before apply makes Keras's do so too."
 )
 CLIP = "The gradients agree, but they are clipped differently: {reference} / {candidate}."
 OPTIMIZER = "The gradients agree, but the optimizers are others: {reference} / {candidate}."
@@ -100,13 +111,26 @@ AGREE_BELOW = (
     "The moving averages of {names} agree, so the layers before them do, and the difference lies "
     "behind them."
 )
+AVERAGED = (
+    "The weights agree, but their averages ({names}) do not: {reference} in the reference, "
+    "{candidate} in the candidate."
+)
 START = "The programs start from other values: {names}."
+BY_HAND = "The gradients agree, but not the updates. The {side}'s is that of {kind}, but {how}."
+FACTOR = (
+    "The gradients agree, but each of the candidate's updates is {factor:.6g} times the "
+    "reference's: the learning rate, or its schedule."
+)
 UNSURE = "The numbers do not tell more; unsure."
 
 
 # Where a cause is: in the forward pass, in the clipping of gradients, in the optimizer, in the line
 # that makes the step, or in the lines that make some variables, which are then named instead.
 FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "optimizer", "step"
+# Beside names of variables: the line that assigns them after the update; because of which the
+# candidate, or the reference, does not train them.
+ASSIGNED, STOPPED, STOPPED_IN_REFERENCE = "assigned", "stopped", "stopped in the reference"
+STOPS = STOPPED, STOPPED_IN_REFERENCE
 
 
 @dataclass
@@ -116,11 +140,12 @@ class Cause:
     Attributes
     ----------
     texts : sentences, the cause first.
-    place : FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP, or the reference's names of variables.
+    place : FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER (with "/Adam_2" for one of several), IN_STEP, or
+        the reference's names of variables, alone or after ASSIGNED, STOPPED ...
     """
 
     texts: list[str]
-    place: str | list[str]
+    place: str | list[str] | tuple[str, list[str]]
 
 
 def explain(reference, candidate, found: mapping.Mapping, parting: Parting, envelope) -> Cause:
@@ -145,12 +170,15 @@ def explain(reference, candidate, found: mapping.Mapping, parting: Parting, enve
         case.penalty,
         case.scaled,
         case.averages,
+        case.averaged_weights,
         case.forward,
         case.backward,
         case.clipping,
         case.constants,
         case.slots,
+        case.sparse,
         case.decay,
+        case.rule,
         case.update,
     )
     for rule in rules:
@@ -241,28 +269,37 @@ class Evidence:
         return None
 
     def untrained(self):
-        for side, names in zip(("candidate", "reference"), self.only):
+        for side, place, names in zip(("candidate", "reference"), STOPS, self.only):
             if names:
                 text = NOT_TRAINED.format(names=_list(names), side=side, **_number(names))
-                return Cause([text], names)
+                return Cause([text], (place, names))
         return None
 
+    @property
+    def _prefix(self):
+        """Returns which gradients are compared: as the differentiation returned them, or, where a
+        program sums them up over several runs, as the optimizer is given them."""
+        for prefix in ("differentiated/", "gradients/"):
+            if any(self.both(prefix + name) for name in self.trained):
+                return prefix
+        return "differentiated/"
+
     def _gradients(self):
-        """Returns {name: both programs' gradients}, as the differentiation returned them."""
-        pairs = {name: self.both(f"differentiated/{name}") for name in self.trained}
+        """Returns {name: both programs' gradients}."""
+        pairs = {name: self.both(self._prefix + name) for name in self.trained}
         return {name: pair for name, pair in pairs.items() if pair is not None}
 
     def _differing(self):
         return {
             name: pair
             for name, pair in self._gradients().items()
-            if np.linalg.norm(pair[1] - pair[0]) > self.noise(f"differentiated/{name}")
+            if np.linalg.norm(pair[1] - pair[0]) > self.noise(self._prefix + name)
         }
 
     def _main(self, differing):
         """Returns the gradients that differ most, beside their rounding; the rest follow."""
         away = {
-            name: np.linalg.norm(pair[1] - pair[0]) / self.noise(f"differentiated/{name}")
+            name: np.linalg.norm(pair[1] - pair[0]) / self.noise(self._prefix + name)
             for name, pair in differing.items()
         }
         return {name: differing[name] for name in away if away[name] > max(away.values()) / 3}
@@ -272,7 +309,7 @@ class Evidence:
         for name, (ours, theirs) in differing.items():
             weight = self.value(self.sides[0], name, self.before)
             # Adam's rounding of the weights is in their gradients from the second step on.
-            rounding = self.noise(f"differentiated/{name}") / np.linalg.norm(theirs - ours)
+            rounding = self.noise(self._prefix + name) / np.linalg.norm(theirs - ours)
             close = min(max(CLOSE, rounding), 0.05)
             multiple = None if weight is None else _multiple(weight, theirs - ours, close)
             if multiple is None:
@@ -354,6 +391,40 @@ class Evidence:
             return Cause([MOMENTUM.format(factor=float(np.median(values)))], names)
         return Cause([AVERAGES.format(names=_list(names))], names)
 
+    def averaged_weights(self):
+        """Only averages of the weights differ, as those of tf.train.ExponentialMovingAverage."""
+        names = [name for name in self.parting.tensors if name in self.found.averages]
+        if not names or set(names) < set(self.parting.tensors) or not self.losses_agree:
+            return None
+        how = [self._average(side, names) for side in self.sides]
+        text = AVERAGED.format(names=_list(names), reference=how[0], candidate=how[1])
+        return Cause([text], (ASSIGNED, names))
+
+    def _average(self, side, names):
+        """Says how a program averages its weights in this step."""
+        parts = [
+            [
+                self.value(side, name, self.before),
+                self.value(side, name),
+                self.value(self.sides[0], self.found.averages[name], self.before),
+                self.value(self.sides[0], self.found.averages[name]),
+            ]
+            for name in names
+        ]
+        parts = [part for part in parts if all(value is not None for value in part)]
+        if not parts:
+            return "they are not known"
+        old, new, before, after = (
+            np.concatenate([part[i].reshape(-1) for part in parts]) for i in range(4)
+        )
+        if not np.any(new - old):
+            return "they do not move"
+        for weight, which in ((after, ""), (before, " of the weights before the update")):
+            share = _multiple(weight - old, new - old, 0.02)
+            if share:
+                return f"their decay is {1 - share:.6g}{which}"
+        return "they are computed in another way"
+
     def forward(self):
         if self.losses_agree or None in self.losses:
             return None
@@ -373,8 +444,11 @@ class Evidence:
         for side, index in (("candidate", 1), ("reference", 0)):
             missing = [name for name, pair in differing.items() if not np.any(pair[index])]
             if missing:
-                return Cause([NO_GRADIENT.format(names=_list(missing), side=side)], missing)
-        return Cause([BACKWARD.format(names=_list(differing))], list(differing))
+                text = NO_GRADIENT.format(names=_list(missing), side=side)
+                return Cause([text], (STOPS[1 - index], missing))
+        if self._prefix == "gradients/":
+            return Cause([APPLIED.format(names=_list(differing))], IN_STEP)
+        return Cause([BACKWARD.format(names=_list(differing))], (STOPPED, list(differing)))
 
     def clipping(self):
         kinds = [self._clip(side) for side in self.sides]
@@ -429,6 +503,23 @@ class Evidence:
         )
         return Cause([text], IN_OPTIMIZER)
 
+    def sparse(self):
+        """One optimizer adds up the squares of a sparse gradient, the other squares the sum."""
+        every = mapping.variables(self.sides[0])
+        names = []
+        for name in self.found.slots:
+            owner = (slot_of(name, every) or ("",))[0]
+            pair, gradient = self.both(name), self.both(f"differentiated/{owner}")
+            squares = [self.value(side, f"squares/{owner}") for side in self.sides]
+            if pair is None or gradient is None or self.agrees(name):
+                continue
+            for mine, other, sum_ in zip(pair, pair[::-1], squares):
+                if sum_ is not None and _multiple(sum_ - gradient[0] ** 2, mine - other, 0.02):
+                    names.append(owner)
+        if not names:
+            return None
+        return Cause([SPARSE.format(names=_list(dict.fromkeys(names)))], IN_OPTIMIZER)
+
     def constants(self):
         optimizers = [kinds(constants(side, self.step)) for side in self.sides]
         if all(optimizers) and optimizers[0] != optimizers[1]:
@@ -441,7 +532,8 @@ class Evidence:
         text = CONSTANTS.format(which=", ".join(differing))
         if self.before and any("learning_rate" in which for which in differing):
             text += SCHEDULE.format(step=self.step)
-        return Cause([text], IN_OPTIMIZER)
+        which = differing[0].partition("/")[0]
+        return Cause([text], f"{IN_OPTIMIZER}/{which}")
 
     def _updates(self):
         """Returns {name: (weight before, both updates)} of the weights whose updates differ."""
@@ -466,6 +558,58 @@ class Evidence:
         text = DECAY.format(names=_list(multiples), sign=sign, value=abs(value))
         return Cause([text], IN_OPTIMIZER)
 
+    def rule(self):
+        """One program's update is that of the other's optimizer, but for one change."""
+        differing = self._updates()
+        if not differing:
+            return None
+        for side, other in ((0, 1), (1, 0)):
+            known = kinds(constants(self.sides[side], self.step))
+            if len(known) == 1:
+                how = self._changed_rule(known[0], self.sides[side], differing, other)
+                if how:
+                    who = ("reference", "candidate")[other]
+                    text = BY_HAND.format(side=who, kind=known[0], how=how)
+                    return Cause([text], IN_OPTIMIZER)
+        factors = [_multiple(ours, theirs) for _, ours, theirs in differing.values()]
+        if None not in factors and np.ptp(factors) < CLOSE * abs(factors[0]):
+            return Cause([FACTOR.format(factor=float(np.median(factors)))], IN_OPTIMIZER)
+        return None
+
+    def _changed_rule(self, kind, side, differing, other):
+        """Returns what the `other` program changes in the rule of this side's optimizer."""
+        steps = [step for step in side.steps if step <= self.step]
+        names = list(self.trained)
+        if any(
+            self.value(side, f"gradients/{name}", s) is None for s in steps[1:] for name in names
+        ):
+            steps = steps[-2:]
+        slots = {}
+        every = mapping.variables(side)
+        for name in every:
+            owner, what = slot_of(name, every) or (None, None)
+            value = self.value(side, name, steps[0])
+            if owner in names and value is not None:
+                slots[owner, mapping.SLOTS.get(what, what)] = value
+        made = [self._made(side, kind, step, names) for step in steps[1:]]
+        judged = {name: differing[name][1 + other] for name in names if name in differing}
+        if None in made or not judged:
+            return None
+        return updates.explain(kind, made, steps[1], slots, judged)
+
+    def _made(self, side, kind, step, names):
+        """Returns the updates.Step of a side, or None if a gradient is not known."""
+        given = {name: self.value(side, f"gradients/{name}", step) for name in names}
+        raw = {name: self.value(side, f"differentiated/{name}", step) for name in names}
+        if any(value is None for value in given.values()):
+            return None
+        raw = {name: given[name] if value is None else value for name, value in raw.items()}
+        own = constants(side, step)
+        own = {name.partition("/")[2]: value for name, value in own.items()}
+        before = [s for s in side.steps if s < step][-1]
+        rate_before = constants(side, before).get(f"{kind}/learning_rate")
+        return updates.Step(own, given, raw, rate_before)
+
     def update(self):
         updates = self._updates()
         for side, index in (("candidate", 2), ("reference", 1)):
@@ -475,12 +619,6 @@ class Evidence:
                 return Cause([text], still)
         if not updates:
             return None
-        rates = [
-            constants(self.sides[0], step).get("Momentum/learning_rate")
-            for step in (self.sides[0].steps[1], self.step)
-        ]
-        if None not in rates and rates[0] != rates[1]:
-            return Cause([VELOCITY.format(before=rates[0], now=rates[1])], IN_OPTIMIZER)
         return Cause([UPDATE.format(names=_list(updates))], IN_OPTIMIZER)
 
 

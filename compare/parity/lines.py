@@ -195,10 +195,42 @@ def of_variables(side: Operations, names: list[str]) -> SourceLine | None:
 
 def of_kind(side: Operations, kind: str) -> SourceLine | None:
     """Returns the line of the "clip" (of gradients), of the "optimizer", or of the "step"."""
-    place = side.lines.get(kind, "")
-    if kind == "clip":  # Keras's optimizers clip by themselves
-        place = place or side.lines["optimizer"]
+    kind, _, optimizer = kind.partition("/")
+    place = side.lines.get("optimizers", {}).get(optimizer) or side.lines.get(kind, "")
+    # What is not clipped may be clipped by the optimizer, which may be written out in the step.
+    place = place or side.lines["optimizer"] or side.lines["step"]
     return SourceLine(place, user_lines.text(place)) if place else None
+
+
+def of_stop(side: Operations, other: Operations) -> SourceLine | None:
+    """Returns the line that stops a gradient, where the other program stops none."""
+
+    def stops(operations):
+        return [n for n, about in enumerate(operations.about) if about["type"] == "StopGradient"]
+
+    norms = [other.norms[number] for number in stops(other)]
+    for number in stops(side):
+        is_known = any(np.isclose(side.norms[number], norm, rtol=1e-5) for norm in norms)
+        if side.about[number]["line"] and not is_known:
+            return side.line(number)
+    return None
+
+
+def of_untrained(side: Operations, other: Operations, names: list[str]) -> SourceLine | None:
+    """Returns the line because of which variables are not trained: that stops their gradient, that
+    made them if they are not to be trained, or that differentiates by others."""
+    stop = of_stop(side, other)
+    place = side.lines.get("gradient", "")
+    if stop or not place or set(names) & set(side.lines.get("frozen", ())):
+        return stop or of_variables(side, names)
+    return SourceLine(place, user_lines.text(place))
+
+
+def of_assignment(side: Operations, names: list[str]) -> SourceLine | None:
+    """Returns the line that assigns the first of some variables after the update."""
+    places = side.lines.get("assigned", {})
+    place = next((places[name] for name in names if name in places), "")
+    return SourceLine(place, user_lines.text(place)) if place else of_variables(side, names)
 
 
 def shown(line: SourceLine) -> str:

@@ -17,6 +17,8 @@ ROLES = {
     "scale": r"(gamma|scale)(_\d+)?",
     "bias": r"(b|beta|offset|shift|center|\w*bias(es)?|b[_\d]\w*)(_\d+)?",
 }
+# What is recorded of a variable besides its value.
+OF_VARIABLES = ("gradients/", "differentiated/", "squares/")
 # Slots by what they hold. Of the others the two programs' values differ by a factor.
 SLOTS = {
     "Adam's m": "first moment",
@@ -41,7 +43,9 @@ class Mapping:
     cells : recurrent cells of TensorFlow 1 that the candidate has as Keras's layers. In `weights`,
         the candidate's names of each are joined; see `recurrent.Cell`.
     reset_after : the candidate's weights of GRU layers that no GRUCell can equal.
-    slots : {reference's name: candidate's name}, of slots that hold the same numbers.
+    slots : {reference's name: candidate's name}, of slots that hold the same numbers, and of
+        averages of weights.
+    averages : {average of a weight: that weight}, by the reference's names.
     alone : the reference's and the candidate's weights without a partner.
     order : the reference's and the candidate's weights in the order of their creation.
     uncertain : the reference's names that were paired by their order alone, although their shape
@@ -53,6 +57,7 @@ class Mapping:
     cells: list[recurrent.Cell] = field(default_factory=list)
     reset_after: list[str] = field(default_factory=list)
     slots: dict[str, str] = field(default_factory=dict)
+    averages: dict[str, str] = field(default_factory=dict)
     alone: tuple[list[str], list[str]] = ((), ())
     order: tuple[list[str], list[str]] = ((), ())
     uncertain: list[str] = field(default_factory=list)
@@ -134,7 +139,46 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
     fused = {name for cell in found.cells for name in cell.reference}  # whose slots are fused, too
     owners = {name: other for name, other in found.weights.items() if name not in fused}
     found.slots = _slots(reference, candidate, owners)
+    _pair_averages(found, reference, candidate, owners)
     return found
+
+
+def _pair_averages(found, reference, candidate, owners):
+    """Pairs the averages of weights, which a program may also keep in variables of its own."""
+    ours = _averages(reference)
+    ours = {name: owner for name, owner in ours.items() if owner in owners}
+    known = {owner: name for name, owner in _averages(candidate).items()}
+    if not ours:
+        return
+    if not known:
+        known = _copies(candidate, [owners[owner] for owner in ours.values()], found.alone[1])
+    for name, owner in ours.items():
+        if owners[owner] in known:
+            found.slots[name] = known[owners[owner]]
+            found.averages[name] = owner
+    taken = set(found.slots.values())
+    found.alone = found.alone[0], [name for name in found.alone[1] if name not in taken]
+
+
+def _averages(side):
+    """Returns {average: its weight} of TensorFlow 1's averages, and of Keras's use_ema."""
+    every = variables(side)
+    pairs = {name: names.slot(name, every) for name in every}
+    return {
+        name: pair[0]
+        for name, pair in pairs.items()
+        if pair and (pair[1] == "moving average" or pair[1].endswith("'s average"))
+    }
+
+
+def _copies(side, owners, names):
+    """Returns {weight: variable} of the first variables in a row that start as weights do."""
+    first = side.rows[side.steps[0]]
+    for number in range(len(names) - len(owners) + 1):
+        row = names[number : number + len(owners)]
+        if all(first.get(a) == first.get(b) for a, b in zip(owners, row)):
+            return dict(zip(owners, row))
+    return {}
 
 
 def _pair(found, left, name, other):
@@ -226,7 +270,7 @@ def renamed(candidate: Recording, mapping: Mapping) -> Recording:
     back = {other: name for name, other in {**mapping.weights, **mapping.slots}.items()}
 
     def rename(name):
-        prefix = next((p for p in ("gradients/", "differentiated/") if name.startswith(p)), "")
+        prefix = next((p for p in OF_VARIABLES if name.startswith(p)), "")
         stem = name[len(prefix) :]
         return prefix + back[stem] if stem in back else f"candidate:{name}"
 
@@ -250,7 +294,7 @@ def renamed(candidate: Recording, mapping: Mapping) -> Recording:
 
 
 def _stem(name):
-    for prefix in ("gradients/", "differentiated/"):
+    for prefix in OF_VARIABLES:
         if name.startswith(prefix):
             return name[len(prefix) :]
     return name

@@ -334,6 +334,14 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
         return lines.locate(*sides)
     if isinstance(place, str):
         return lines.Located(*(lines.of_kind(side, place) for side in sides))
+    if isinstance(place, tuple):
+        names = _in_both(place[1], found)
+        if place[0] == evidence.ASSIGNED:
+            return lines.Located(*(lines.of_assignment(side, n) for side, n in zip(sides, names)))
+        made = [lines.of_variables(side, n) for side, n in zip(sides, names)]
+        which = 1 if place[0] == evidence.STOPPED else 0
+        made[which] = lines.of_untrained(sides[which], sides[1 - which], names[which])
+        return lines.Located(*made)
     names = _in_both(place, found)
     return lines.Located(*(lines.of_variables(side, n) for side, n in zip(sides, names)))
 
