@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from compare import guide
@@ -19,35 +20,69 @@ from compare import guide
 # words of the text.
 K1, B = 1.2, 0.75
 WEIGHTS = {"title": 3, "seen": 3, "names": 3, "code": 1, "text": 1}
-# Nothing is known if the best entry has less than this part of the query's weight, or fewer words
-# of it than this, or none of the names that the message quotes. A name with a dot is enough.
+# Nothing is known if the best entry has less than this part of the query's weight, or if fewer
+# words of the text are in its title, in what is seen or in its examples: two, or three if the text
+# has no word of the field. A name such as tf.placeholder or get_variable is enough.
 KNOWN, WORDS = 0.15, 2
-LONG = 4  # words that a sentence of a message needs to be known by
+LONG = 3  # words that a sentence of a message needs to be known by
 MOVED = "tf.log and other names that moved"
 KEPT = "tf.compat.v1 and tf_upgrade_v2"
+KERAS = "cannot import name 'np_utils' from 'keras.utils'"
 
 _STOP = set(
     "a about after again all also an and any are as at be because been before but by can cannot do "
     "does for from get gets give gives had has have how i if in into is it its my no not now of on "
-    "or our out so still than that the their them then there these they this to too was what when "
-    "where which while who why will with you your error errors python old line file call".split()
+    "object or our out so still than that the their them then there these they this to too was "
+    "what when where which while who why will with you your error errors python old line file "
+    "call".split()
 )
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+(?:\.\d+)?")
-_ERROR = re.compile(r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Warning): ")
+_ERROR = re.compile(r"\b(?:\w+\.)*([A-Z]\w*(?:Error|Exception|Warning))\b:?")
+_FIELD = re.compile(
+    r"(?i)\btf\d?\b|tensor|keras|numpy|\bnp\b|\bpip\b|protobuf|h5|session|eager|graph|checkpoint"
+    r"|gradient|optimizer|layer|batch|\bloss|accuracy|train|\bgpu|seed"
+)
 # What says that a name is missing: the module, and the name in it.
 _MODULE = r"['\"]?(?P<module>(?:tensorflow|keras)[\w.]*)['\"]?"
 _NAME = r"['\"]?(?P<name>\w+)['\"]?"
 _MISSING = [
     re.compile(rf"(?:module )?{_MODULE} has no attribute {_NAME}"),
     re.compile(rf"(?P<module>'module') object has no attribute {_NAME}"),
-    re.compile(rf"cannot import name {_NAME}(?: from {_MODULE})?"),
+    re.compile(rf"cannot import name {_NAME} from {_MODULE}"),
     re.compile(
-        r"[Nn]o module named ['\"]?(?P<module>(?:tensorflow|keras)(?:\.\w+)*)\.(?P<name>\w+)['\"]?"
+        r"[Nn]o module named ['\"]?(?P<module>(?:tensorflow|keras)(?:\.\w+)*)\."
+        r"(?P<name>\w+)['\"]?"
     ),
 ]
+# The same of an object, which is told by the name and by its kind, of a module and of a variable.
+_OTHERS = {
+    "object": re.compile(
+        rf"(?:['\"]?(?P<kind>[\w.]+)['\"]? )?(?:object )?has no attribute {_NAME}"
+    ),
+    "module": re.compile(r"(?P<kind>)[Nn]o module named ['\"]?(?P<name>[\w.]+)['\"]?"),
+    "variable": re.compile(rf"(?P<kind>)name {_NAME} is not defined"),
+}
 _ROW = re.compile(
     r"^\| (?P<names>.*?) \| .*\(migration/[\w-]+\.md#(?P<slug>[^)]+)\) \|$", re.MULTILINE
 )
+
+
+@dataclass(frozen=True)
+class Document:
+    """What an entry is found by.
+
+    Attributes
+    ----------
+    words : how often each stands in it, weighted by where.
+    telling : those that are not only in its prose.
+    sentences : its title, and the sentences of its message.
+    names : what the index has beside it.
+    """
+
+    words: collections.Counter
+    telling: set[str]
+    sentences: list[str]
+    names: list[str]
 
 
 def search(message: str, code: str = "") -> list[guide.Entry]:
@@ -55,11 +90,10 @@ def search(message: str, code: str = "") -> list[guide.Entry]:
 
     None if the guide knows nothing about the message.
     """
-    entries, documents, patterns = _library()
-    said, missing = _plain(message), _missing(message)
-    words = _words(_named(message))
-    exact = [_exact(pattern, said) for pattern in patterns]
-    named = _named_entries(missing)
+    entries, documents = _library()
+    said, missing, words = _plain(message), _missing(message), _words(_named(message))
+    exact = [_exact(document.sentences, said) for document in documents]
+    named = _named_entries(message, missing)
     scores, best = _bm25(documents, words)
     with_code, _ = _bm25(documents, [*words, *_words(code)])
     order = sorted(
@@ -68,49 +102,70 @@ def search(message: str, code: str = "") -> list[guide.Entry]:
     if not order or not (
         exact[order[0]]
         or named[order[0]]
-        or _is_known(message, words, documents[order[0]], max(scores), best)
+        or _is_known(message, documents[order[0]], max(scores) / max(best, 1e-9))
     ):
         return []
     return [entries[n] for n in order if exact[n] or named[n] or with_code[n] > 0]
 
 
 @functools.cache
-def _library() -> tuple[list[guide.Entry], list[collections.Counter], list[list[str]]]:
+def _library() -> tuple[list[guide.Entry], list[Document]]:
     entries = guide.entries()
-    return entries, [_document(entry) for entry in entries], [_sentences(e) for e in entries]
+    return entries, [_document(entry) for entry in entries]
 
 
-def _is_known(message, words, document, score, best) -> bool:
-    """Returns whether the best entry has enough of a text to be about it."""
-    shared = set(words) & set(document)
-    if any("." in word for word in shared):  # a name such as tf.placeholder
+def _is_known(message: str, document: Document, part: float) -> bool:
+    """Returns whether an entry has enough of a text to be about it."""
+    text = _named(message)
+    phrases = [word for kind in _OTHERS for word in re.findall(rf"\b{kind}\.\w+", text)]
+    if phrases and not any(_stem(phrase.lower()) in document.words for phrase in phrases):
+        return False
+    shared = [
+        name
+        for name in _names(text)
+        if not name.endswith("error") and not document.telling.isdisjoint(_words(name))
+    ]
+    if any(
+        re.search(r"[._]", word)
+        for name in shared
+        for word in _words(name)
+        if word in document.words
+    ):
         return True
-    names = re.findall(r"'([\w.]{3,})'", message)
-    quoted = [word for name in names for word in _words(name) if "." not in name]
+    quoted = re.findall(r"'([\w.]{3,})'", text)
     return (
-        len(shared) >= WORDS
-        and score >= KNOWN * best
-        and (not names or not shared.isdisjoint(quoted))
+        part >= KNOWN
+        and len(set(shared)) >= WORDS + (not _FIELD.search(text))
+        and (not quoted or any(not document.telling.isdisjoint(_words(name)) for name in quoted))
     )
 
 
 def _missing(message: str) -> list[str]:
     """Returns the names that a message says are missing, such as tf.train.AdamOptimizer."""
-    return [_full_name(found) for pattern in _MISSING for found in pattern.finditer(message)]
+    names = [_full_name(found) for pattern in _MISSING for found in pattern.finditer(message)]
+    # tf.losses, tf.metrics and tf.initializers are Keras's in TensorFlow 2.
+    own = re.compile(r"keras\.(?=(?:losses|metrics|initializers)\.)")
+    return [*names, *(own.sub("tf.", name) for name in names if own.match(name))]
 
 
 def _named(message: str) -> str:
     """Returns a message with names in place of the phrases that say that they are missing."""
+    message = _ERROR.sub(lambda found: found[1].lower(), message)  # no parts, as AttributeError has
     for pattern in _MISSING:
         message = pattern.sub(_full_name, message)
+    for kind, pattern in _OTHERS.items():
+        message = pattern.sub(rf"\g<kind> {kind}.\g<name>", message)
     return message
 
 
 def _full_name(found: re.Match) -> str:
-    module = (found["module"] or "").strip("'") or "keras"
-    module = re.sub(r"^(?:keras\._tf_keras|tensorflow(?:\.python)?)\.keras\b", "keras", module)
     module = re.sub(
-        r"^(?:module|tensorflow(?:_core)?(?:\._api\.v[12])?(?:\.compat\.v1)?)(?=\.|$)", "tf", module
+        r"^(?:keras\._tf_keras|tensorflow(?:\.python)?)\.keras\b", "keras", found["module"]
+    )
+    module = re.sub(
+        r"^(?:'module'|tensorflow(?:_core)?(?:\._api\.v[12])?(?:\.compat\.v1)?)(?=\.|$)",
+        "tf",
+        module,
     )
     return f"{module}.{found['name']}"
 
@@ -120,29 +175,29 @@ def moved(message: str) -> dict[str, str]:
     return {name: renames()[name] for name in _missing(message) if name in renames()}
 
 
-def _named_entries(missing: list[str]) -> list[bool]:
-    """Returns for each entry whether it is the one about a missing name.
+def _named_entries(message: str, missing: list[str]) -> list[int]:
+    """Returns for each entry whether it is about a missing name.
 
-    The index names it beside the entry, or TensorFlow's table of renames says that it has moved, or
-    that only tf.compat.v1 has it and no entry speaks of it.
+    2: the index has the name beside the entry, or TensorFlow's table of renames says that it has
+    moved. 1: the index has its module, or no entry speaks of it and it is in tf.compat.v1 or was in
+    Keras.
     """
-    entries, documents, _ = _library()
-    titles = set()
+    entries, documents = _library()
+    titles, last = set(), set()
     for name in missing:
         new = renames().get(name, "tf.compat.v1.")
         if not new.startswith("tf.compat.v1."):
             titles.add(MOVED)
-        elif name in renames() and not any(_stem(name.lower()) in one for one in documents):
-            titles.add(KEPT)
-    return [
-        entry.title in titles
-        or any(
-            fnmatch.fnmatchcase(name, pattern)
-            for pattern in _index().get(guide.slug(entry.title), [])
-            for name in missing
-        )
-        for entry in entries
-    ]
+        elif not any(_stem(name.lower()) in document.words for document in documents):
+            last |= {KEPT} if name in renames() else set()
+            last |= {KERAS} if name.startswith("keras.") and "attribute" not in message else set()
+    levels = []
+    for entry, document in zip(entries, documents):
+        fits = any(fnmatch.filter(missing, pattern) for pattern in document.names)
+        modules = tuple(f"{name}." for name in document.names if "." in name)
+        inside = any(name.startswith(modules) for name in missing)
+        levels.append(2 if fits or entry.title in titles else int(inside or entry.title in last))
+    return levels
 
 
 @functools.cache
@@ -177,7 +232,7 @@ def _sentences(entry: guide.Entry) -> list[str]:
     messages = [token.content for token in entry.tokens if token.info == "text"]
     if not messages:
         return []
-    text = _ERROR.sub("", " ".join(messages[0].split()))
+    text = re.sub(r"^\w+Error: ", "", " ".join(messages[0].split()))
     return [entry.title, *re.split(r"(?<=[.?!]) (?=[A-Z`<])|(?<= \.\.\.) ", text)]
 
 
@@ -189,7 +244,7 @@ def _exact(sentences: list[str], said: str) -> int:
 
 def _found(sentence: str, said: str) -> int:
     parts = [_plain(part) for part in sentence.split("...")]
-    if sum(len(part.split()) for part in parts) < LONG - 1:
+    if sum(len(part.split()) for part in parts) < LONG:
         return 0
     place = 0
     for part in parts:
@@ -205,15 +260,15 @@ def _plain(text: str) -> str:
     return " ".join(["", *re.findall(r"[\w.]*\w", text.lower()), ""])
 
 
-def _document(entry: guide.Entry) -> collections.Counter:
-    """Returns how often each word stands in an entry, weighted by where."""
+def _document(entry: guide.Entry) -> Document:
     fences = {token.info: token.content for token in entry.tokens if token.type == "fence"}
     code = fences.get("python before", "") + fences.get("python fails", "")
     seen = re.search(r"\*\*You see\.\*\*(.*?)\n\n", entry.text, re.DOTALL)
+    names = _index().get(guide.slug(entry.title), [])
     parts = {
         "title": _named(entry.title),
-        "seen": _named(fences.get("text", "") + (seen[1] if seen else "")),
-        "names": " ".join(_index().get(guide.slug(entry.title), [])),
+        "seen": _named(" ".join((fences.get("text", "") + (seen[1] if seen else "")).split())),
+        "names": " ".join(names),
         "code": " ".join(re.findall(r"\b(?:tf|keras|np|slim|flags)\.[\w.]+", code)),
         "text": re.sub(r"```.*?```|\]\([^)]*\)", "", entry.text, flags=re.DOTALL),
     }
@@ -221,16 +276,24 @@ def _document(entry: guide.Entry) -> collections.Counter:
     for name, text in parts.items():
         for word in _words(text):
             counts[word] += WEIGHTS[name]
-    return counts
+    prose = {"text"} if entry.page != guide.INDEX else set()  # a question is in its reader's words
+    telling = {word for name in parts.keys() - prose for word in _words(parts[name])}
+    return Document(counts, telling, _sentences(entry), names)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip("._") for name in re.findall(r"[A-Za-z_][\w.]*|\d+\.\d+", text)]
 
 
 def _words(text: str) -> list[str]:
     """Returns the words of a text, and the parts of names such as tf.train.AdamOptimizer."""
     words = []
-    for name in re.findall(r"[A-Za-z_][\w.]*|\d+\.\d+", text):
-        name = name.strip("._")
+    for name in _names(text):
+        name = re.sub(r"^tensorflow(?=\.)", "tf", name)
         parts = [part for part in _PARTS.findall(name) if len(part) > 1]
-        words += {_stem(word.lower()) for word in (name, *parts)}
+        wholes = [name[: dot.start()] for dot in re.finditer(r"(?<=\w\w)\.", name)]
+        wholes = [whole for whole in wholes if "." in whole]  # tf.nn of tf.nn.rnn_cell
+        words += {_stem(word.lower()) for word in (name, *wholes, *parts)}
     return [word for word in words if word not in _STOP]
 
 
@@ -238,17 +301,17 @@ def _stem(word: str) -> str:
     return re.sub(r"(?<=\w\w\w)(?:ing|ed|es|s)$", "", word)
 
 
-def _bm25(documents: list[collections.Counter], query: list[str]) -> tuple[list[float], float]:
+def _bm25(documents: list[Document], query: list[str]) -> tuple[list[float], float]:
     """Returns the score of each document, and that of one that had every word of the query."""
-    lengths = [sum(document.values()) for document in documents]
+    lengths = [sum(document.words.values()) for document in documents]
     mean = sum(lengths) / len(lengths) if lengths else 1
     scores, best = [0.0] * len(documents), 0.0
     for word in sorted(set(query)):
-        having = sum(word in document for document in documents)
+        having = sum(word in document.words for document in documents)
         weight = math.log(1 + (len(documents) - having + 0.5) / (having + 0.5))
         best += weight * (K1 + 1)
         for number, document in enumerate(documents):
-            count = document[word]
+            count = document.words[word]
             norm = K1 * (1 - B + B * lengths[number] / mean)
             scores[number] += weight * count * (K1 + 1) / (count + norm)
     return scores, best

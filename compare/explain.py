@@ -8,6 +8,7 @@ Takes a message, a traceback or a symptom in your own words, as arguments or on 
 
 import argparse
 import re
+import shlex
 import sys
 
 from rich.console import Console
@@ -77,7 +78,7 @@ def show(report: Report, found: list[guide.Entry], console: Console) -> None:
 
 
 def _offer(report: Report) -> str:
-    program = report.program or "old.py"
+    program = shlex.quote(report.program or "old.py")
     return f"to run the program as it is, unchanged: ./run_all.sh old {program}"
 
 

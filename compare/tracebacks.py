@@ -56,7 +56,9 @@ def read(text: str) -> Report:
         return Report(message, "", "", "")
     _, file, line, code = frames[-1]
     place = re.split(r"[/\\]", file)[-1]
-    return Report(message, f"{place}:{line}", code, "" if frames[0][1][0] in "<C" else frames[0][1])
+    program = frames[0][1]
+    is_cell = program.startswith(("<", "Cell In"))
+    return Report(message, f"{place}:{line}", code, "" if is_cell else program)
 
 
 def _message(lines: list[str]) -> str:
