@@ -88,6 +88,7 @@ KINDS = {
     ),
     "table": _Kind("a table of compare", _text(rb"# .*\n`[^\n]*\bcompare\b[^\n]*`, \d{4}-\d\d-")),
     "trace": _Kind("a trace", _npz("format", "steps", "names", "digests", "recorded")),
+    "verdict": _Kind("a parity.json", _json("verdict", "reference", "candidate")),
 }
 
 _CHECKPOINTS = [

@@ -7,15 +7,21 @@ The trace holds, besides the program's variables, tensors with these prefixes:
 
     gradients/NAME       the gradient that the optimizer was given for a variable, clipped or not
     differentiated/NAME  the gradient that the differentiation returned
+    squares/NAME         of a sparse gradient, the sum of the squares of each row's parts
     constants/KIND/NAME  an optimizer's constant that was in effect, such as constants/Adam/beta1
     inputs/NAME          what the step was fed
+
+Of a program that makes no step, but predicts, step 0 holds the variables, and step 1 besides them
+inputs/NUMBER and outputs/NUMBER; see shared.predictions.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
+import re
 import sys
 from typing import Callable, Iterable
 
@@ -23,9 +29,11 @@ import numpy as np
 
 from shared import files, npz
 from shared.console import UserError
+from shared.predictions import Operations, Predictions
 from shared.trace import Trace
 
-PREFIXES = ("gradients/", "differentiated/", "constants/", "inputs/")
+PREFIXES = ("gradients/", "differentiated/", "squares/", "constants/", "inputs/", "outputs/")
+DISTURBANCE = 5e-7  # relative change by --disturb, a few of the last bits
 RANDOM = ("own", "aligned", "off")
 # Of the operations ApplyAdam, ResourceApplyAdam and so on: the inputs that are no constants, the
 # names of constants that differ from one to the other, and of kinds that Keras calls otherwise.
@@ -34,7 +42,9 @@ ARRAYS = (
     "accum_update",
 )
 CONSTANTS = {"lr": "learning_rate", "alpha": "learning_rate", "rho": "decay"}
-KINDS = {"GradientDescent": "SGD", "RMSprop": "RMSProp"}
+KINDS = {"GradientDescent": "SGD", "RMSprop": "RMSProp", "AdagradV2": "Adagrad"}
+# Operations that Keras has as an argument of another optimizer.
+VARIANTS = {"CenteredRMSProp": ("RMSProp", "centered"), "AdamWithAmsgrad": ("Adam", "amsgrad")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,13 +63,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operations",
         metavar="FILE",
-        help="write the operations from the inputs to the loss, with values and lines",
+        help="write the operations from the inputs to the loss, with values and lines; with "
+        "--operations_at=0 to the predictions of a program that does not train",
     )
     parser.add_argument(
         "--operations_at", type=int, default=1, metavar="N", help="at step N (default: 1)"
     )
     parser.add_argument(
         "--weights", metavar="FILE", help="an .npz of variables' initial values, by their names"
+    )
+    parser.add_argument(
+        "--disturb",
+        action="store_true",
+        help="change the last bits of the weights before the first prediction",
     )
     parser.add_argument(
         "--random",
@@ -93,9 +109,17 @@ def of_arguments(options: argparse.Namespace) -> Recorder | None:
         raise UserError(f"--operations={options.operations}: exists; name a new file")
     trace = Trace(options.trace, options.every, [int(step) for step in steps if step])
     recorder = Recorder(trace, options.last_step, start, options.random)
+    recorder.disturbs = options.disturb
     if options.operations:
         recorder.operations = OperationsFile(options.operations, options.operations_at)
     return recorder
+
+
+def of_operation(kind: str) -> tuple[str, dict[str, float]]:
+    """Returns an optimizer's name, and constants, of an operation such as "CenteredRMSProp"."""
+    if kind in VARIANTS:
+        return VARIANTS[kind][0], {VARIANTS[kind][1]: 1.0}
+    return KINDS.get(kind, kind), {}
 
 
 class OperationsFile:
@@ -104,17 +128,18 @@ class OperationsFile:
     Attributes
     ----------
     step : the step whose values are written.
-    lines : {"variables": {name: line}, "optimizer": line, "clip": line, "step": line}; a line is
-        "file:number".
+    lines : {"variables": {name: line}, "optimizer": line, "optimizers": {kind: line}, "clip": line,
+        "step": line}; a line is "file:number".
     """
 
     def __init__(self, path: str, step: int):
         self.step = step
-        self.lines = {"variables": {}, "optimizer": "", "step": ""}
+        self.lines = {"variables": {}, "optimizer": "", "optimizers": {}, "step": ""}
         self._path = path
+        self._operations, self._values = [], []
 
     def write(self, operations: list[dict], values: list[np.ndarray]) -> None:
-        """Writes the file.
+        """Writes the file. A step of several updates adds the operations of each.
 
         Parameters
         ----------
@@ -122,8 +147,13 @@ class OperationsFile:
             type, line, inputs (numbers of other operations).
         values : the first output of each.
         """
-        about = json.dumps({"operations": operations, "lines": self.lines})
-        arrays = {f"value_{number}": value for number, value in enumerate(values)}
+        first = len(self._operations)
+        for operation in operations:
+            moved = [first + number for number in operation["inputs"]]
+            self._operations.append({**operation, "inputs": moved})
+        self._values += values
+        about = json.dumps({"operations": self._operations, "lines": self.lines})
+        arrays = {f"value_{number}": value for number, value in enumerate(self._values)}
         with files.replacing(self._path) as file:
             np.savez(file, about=np.array(about), **arrays)
 
@@ -194,8 +224,36 @@ class Recorder:
         self._updated = set()  # variables that the present step has updated
         self._tensors = {}  # what the present step's updates gave so far
         self._losses = {}
+        self._optimizers = {}  # kind -> the constants of each of the step's optimizers
+        self._is_stale = False  # whether a tensor has changed since the step was recorded
         self._initial = {}
         self.operations = None  # or OperationsFile
+        atexit.register(self._refresh)  # runs before the trace is saved
+        self.disturbs = False
+        self.predictions = Predictions()  # None if the program trains
+        self.predicted_operations = Operations()
+        atexit.register(self._record_predictions)  # runs before the trace is saved
+
+    def _record_predictions(self) -> None:
+        tensors = self.predictions.tensors() if self.predictions else {}
+        if not any(name.startswith("outputs/") for name in tensors):
+            return
+        self._trace.record(0, None, self.predictions.weights)
+        self._trace.record(1, None, {**self.predictions.weights, **tensors})
+        found = self.predicted_operations
+        if self.operations and found.described:
+            self.operations.write(found.described, found.values())
+
+    @property
+    def wants_predicted_operations(self) -> bool:
+        return self.operations is not None and self.operations.step == 0
+
+    @staticmethod
+    def disturbed(name: str, value: np.ndarray) -> np.ndarray:
+        """Returns a weight with other last bits."""
+        random = np.random.RandomState(sum(name.encode()))
+        signs = np.where(random.random_sample(value.shape) < 0.5, 1, -1)
+        return (value * (1 + DISTURBANCE * signs)).astype(value.dtype)
 
     def initial(self, values: Callable[[], dict[str, np.ndarray]]) -> None:
         """Takes the variables' values before the first step; later calls only add names."""
@@ -209,6 +267,7 @@ class Recorder:
         A program that has made its last step ends here, before it updates anything again.
         """
         names = set(names)
+        self.predictions = None
         if self._step == 0 or self._updated & names:
             if self._step == 0:
                 self._trace.record(0, None, self._initial)
@@ -216,12 +275,13 @@ class Recorder:
             elif self._step == self._last_step:
                 self.end()
             self._step += 1
-            self._updated, self._tensors, self._losses = set(), {}, {}
+            self._updated, self._tensors, self._losses, self._optimizers = set(), {}, {}, {}
         self._updated |= names
         return self._trace.is_due(self._step)
 
     def end(self) -> None:
         """Ends the program after its last step, wherever it is; TensorFlow may have called this."""
+        self._refresh()
         self._trace.save()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -235,6 +295,7 @@ class Recorder:
         differentiated: dict[str, np.ndarray],
         constants: dict[str, float],
         inputs: dict[str, np.ndarray],
+        made_at: dict[str, str] | None = None,
     ) -> None:
         """Records an update that `begin` has called due.
 
@@ -246,8 +307,10 @@ class Recorder:
             the differentiation returned them.
         constants : such as {"Adam/beta1": 0.9}.
         inputs : what the step was fed.
+        made_at : the lines that made the optimizers, by their kinds.
         """
         self._losses.update(losses)
+        constants = self._numbered(constants, made_at or {})
         for prefix, tensors in (
             ("", variables),
             ("gradients/", gradients),
@@ -256,8 +319,39 @@ class Recorder:
             ("inputs/", inputs),
         ):
             self._tensors.update((prefix + name, value) for name, value in tensors.items())
-        total = sum(map(float, self._losses.values())) if self._losses else None
-        self._trace.record(self._step, total, self._tensors)
+        self._is_stale = True
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._is_stale:
+            total = sum(map(float, self._losses.values())) if self._losses else None
+            self._trace.record(self._step, total, self._tensors)
+            self._is_stale = False
+
+    def amend(self, variables: dict[str, np.ndarray]) -> None:
+        """Takes what a program assigns after its update: a constraint, an average of weights."""
+        if self._tensors:
+            self._tensors.update((name, np.array(value)) for name, value in variables.items())
+            self._is_stale = True
+
+    def _numbered(self, constants: dict[str, float], made_at: dict[str, str]) -> dict[str, float]:
+        """Names the second optimizer of a kind in this step, with other constants, Adam_2."""
+        groups, found = {}, {}
+        for name, value in constants.items():
+            kind, _, key = name.partition("/")
+            groups.setdefault(kind, {})[key] = float(value)
+        for kind, group in groups.items():
+            base = re.sub(r"_\d+$", "", kind)
+            told = {key: value for key, value in group.items() if not key.endswith("_power")}
+            known = self._optimizers.setdefault(base, [])
+            if told not in known:
+                known.append(told)
+            number = known.index(told) + 1
+            name = base if number == 1 else f"{base}_{number}"
+            found.update((f"{name}/{key}", value) for key, value in group.items())
+            if self.operations and kind in made_at:
+                self.operations.lines["optimizers"][name] = made_at[kind]
+        return found
 
     @property
     def step(self) -> int:

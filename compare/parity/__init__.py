@@ -17,11 +17,11 @@ import sys
 
 from rich.console import Console
 
-from compare.parity import first_difference, names, narrowing, programs, strangers, verdict
+from compare.parity import first_difference, names, narrowing, page, programs, strangers, verdict
 from compare.parity.distances import Tolerance
 from compare.parity.programs import Side
 from compare.parity.verdict import of_runs, sentences
-from shared import files, runs, trace
+from shared import files, outputs, runs, trace
 from shared.console import UserError
 
 __all__ = ["add_arguments", "main", "of_runs", "sentences"]
@@ -70,6 +70,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="two programs: exit 1 if they agree only within rounding",
     )
     parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="two programs: write a page with both sources, the two lines and the differences",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="two programs: where to write parity.json (default: beside the report, else in the "
+        "result's folder)",
+    )
+    parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="record every N steps (default: 1)"
     )
     parser.add_argument(
@@ -100,6 +111,7 @@ def main(arguments: argparse.Namespace, flags: list[str]) -> int:
     renaming = names.Renaming(arguments.map)
     if strangers.is_pair(arguments.what) and not flags:
         return _compare_strangers(console, arguments, renaming)
+    _refuse_options(arguments)
     sides = _sides(arguments, flags)
     folder = None
     if sides[0].command:
@@ -127,13 +139,32 @@ def main(arguments: argparse.Namespace, flags: list[str]) -> int:
 def _compare_strangers(console: Console, arguments: argparse.Namespace, renaming) -> int:
     if arguments.steps < 1:
         raise UserError(f"--steps={arguments.steps}: expected at least 1")
+    output = arguments.output
+    if arguments.report:
+        page.check(arguments.report)
+        output = output or os.path.join(os.path.dirname(arguments.report), "parity.json")
+    if output:
+        outputs.check(output, "verdict", "--output")
     folder = runs.new_directory("runs", "parity", "programs")
+    output = output or os.path.join(folder, "parity.json")
     report = strangers.compare(console, arguments.what, folder, renaming, arguments)
-    files.write_json(os.path.join(folder, "parity.json"), report)
+    with files.writing(output):
+        os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+        files.write_json(output, report)
     strangers.write_map(os.path.join(folder, "map.txt"), report)
     strangers.show(console, report, folder)
     agree = [first_difference.IDENTICAL] + [strangers.WITHIN] * (not arguments.exact)
     return 0 if report["verdict"] in agree else 1
+
+
+def _refuse_options(arguments: argparse.Namespace) -> None:
+    """Refuses the options that need two programs, where there are none."""
+    for name in ("report", "output"):
+        if getattr(arguments, name):
+            raise UserError(
+                f"--{name}={getattr(arguments, name)}: expected with it two programs, such as "
+                "old.py new.py"
+            )
 
 
 def _sides(arguments: argparse.Namespace, flags: list[str]) -> list[Side]:

@@ -162,6 +162,11 @@ def _partner(side: Operations, number: int, other: Operations, close: float) -> 
     return None
 
 
+def partner(side: Operations, number: int, other: Operations) -> int | None:
+    """Returns the first operation of the other program with the same numbers, or None."""
+    return _partner(side, number, other, CLOSE[0])
+
+
 def _main_input(side: Operations, number: int, partners: list) -> int | None:
     """Returns the largest input of an operation that has a partner and tells something."""
     inputs = [

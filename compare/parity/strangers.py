@@ -16,9 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from rich.console import Console
 
 from compare import runner
-from compare.parity import evidence, lines, mapping, recurrent
+from compare.parity import evidence, lines, mapping, page, predictions, recurrent
 from compare.parity.envelope import DISTURBANCE, Parting, fused_variance, part
 from compare.parity.first_difference import DIFFERENT, IDENTICAL
 from compare.parity.mapping import Mapping
@@ -121,8 +122,9 @@ def record(program: Stranger, path: str, options: list[str], environment: dict) 
         )
     if not os.path.exists(path):
         raise UserError(
-            f"{program.name}: {program.title} made no step of training that could be recorded; "
-            "expected one that updates its variables with an optimizer, or from a tape's gradients"
+            f"{program.name}: {program.title} made no step of training and no prediction that "
+            "could be recorded; expected one that updates its variables with an optimizer or from "
+            "a tape's gradients, or that computes from them"
         )
     return trace.load(path)
 
@@ -139,6 +141,8 @@ class Runs:
     def __init__(self, console, what: list[str], folder: str, settings):
         self.pair = [program(name, text) for name, text in zip(("reference", "candidate"), what)]
         self.start = [None, None]
+        self.compared = None  # (reference, candidate, step), what the verdict is about
+        self._operations = None
         self._console = console
         self._folder = os.path.abspath(folder)
         values = [step for step in VALUES_AT if step < settings.steps] + [settings.steps]
@@ -193,12 +197,18 @@ class Runs:
 
     def envelope(self) -> list[Recording]:
         """Runs the reference from weights with other last bits, and with other kernels."""
-        onednn = "1" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "0"
-        kernels = {"TF_ENABLE_ONEDNN_OPTS": onednn, "TF_NUM_INTRAOP_THREADS": "1"}
         return self.run(
             "measuring the reference's own rounding",
             (0, "disturbed", "disturbed"),
-            (0, "kernels", "start", (), kernels),
+            (0, "kernels", "start", (), _other_kernels()),
+        )
+
+    def predicted_envelope(self) -> list[Recording]:
+        """Runs the reference likewise, where it predicts from weights that it restores."""
+        return self.run(
+            "measuring the reference's own rounding",
+            (0, "disturbed", self.start[0], ["--disturb"]),
+            (0, "kernels", self.start[0], (), _other_kernels()),
         )
 
     def narrowed(self, first: int, last: int) -> tuple[Recording, Recording, list[Recording]]:
@@ -218,11 +228,28 @@ class Runs:
         jobs = []
         for which, stranger in enumerate(self.pair):
             path = self.path(f"{stranger.name}_operations")
-            options = [f"--operations={path}", f"--operations_at={step}", f"--last_step={step}"]
+            options = [
+                f"--operations={path}",
+                f"--operations_at={step}",
+                f"--last_step={max(step, 1)}",
+            ]
             jobs.append((which, "again", self.start[which], [*options, "--values_at="]))
         self.run("looking for the line", *jobs)
         paths = [self.path(f"{stranger.name}_operations") for stranger in self.pair]
-        return [lines.Operations(p) for p in paths] if all(map(os.path.exists, paths)) else None
+        if all(map(os.path.exists, paths)):
+            self._operations = [lines.Operations(path) for path in paths]
+        return self._operations
+
+    def seen_operations(self) -> list[lines.Operations] | None:
+        """Returns both programs' operations where they part, or at the first step."""
+        predicts = self.compared is not None and predictions.predicts(self.compared[0])
+        return self._operations or self.operations(0 if predicts else 1)
+
+
+def _other_kernels() -> dict[str, str]:
+    """Returns environment variables with which TensorFlow adds in another order."""
+    onednn = "1" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "0"
+    return {"TF_ENABLE_ONEDNN_OPTS": onednn, "TF_NUM_INTRAOP_THREADS": "1"}
 
 
 def compare(console, what, folder, renaming, settings) -> dict:
@@ -242,9 +269,10 @@ def compare(console, what, folder, renaming, settings) -> dict:
     """
     runs = Runs(console, what, folder, settings)
     reference, candidate = runs.both("recording both programs", "own")
-    found = mapping.find(reference, candidate, renaming)
     titles = [stranger.title for stranger in runs.pair]
-    if not found.weights:
+    predict = predictions.check([reference, candidate], titles)
+    found = mapping.find(reference, candidate, renaming)
+    if not found.weights and not predict:
         raise UserError(
             f"no variable of {titles[1]} has the shape of one of {titles[0]}: "
             f"{_forms(reference)} and {_forms(candidate)}"
@@ -269,7 +297,12 @@ def compare(console, what, folder, renaming, settings) -> dict:
         "random": settings.random,
         "notes": [],
     }
-    return {**report, **_judged(runs, reference, candidate, found)}
+    judge = predictions.judge if predict else _judged
+    runs.compared = reference, candidate, reference.steps[min(1, len(reference.steps) - 1)]
+    report = {**report, **judge(runs, reference, candidate, found)}
+    if getattr(settings, "report", None):
+        page.write(settings.report, report, runs, verdict(report, folder))
+    return report
 
 
 def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mapping) -> dict:
@@ -300,6 +333,7 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
         if narrowed:
             (reference, candidate, envelope), parting = again, narrowed
     cause = evidence.explain(reference, candidate, found, parting, envelope)
+    runs.compared = reference, candidate, parting.step
     located = _locate(runs.operations(max(parting.step, 1)), found, cause.place)
     return {
         **notes,
@@ -406,7 +440,10 @@ def show(console, report: dict, folder: str) -> None:
         alignment.append(
             {"aligned": "the same noise in dropout", "off": "no dropout"}[report["random"]]
         )
-    if report["verdict"] == ENDS:
+    if "predicted" in report:
+        predictions.show(console, report)
+        _show_cause(console, report)
+    elif report["verdict"] == ENDS:
         console.print(
             f"{ENDS}: of the steps asked for the reference makes {report['ends'][0]}, the "
             f"candidate {report['ends'][1]}: another number of epochs, or a last batch that is "
@@ -429,17 +466,7 @@ def show(console, report: dict, folder: str) -> None:
                 f"{' ...' if len(worst) > 4 else ''} by up to {most:,.0f} times the rounding"
             )
         console.print(f"they part at step {report['step']}: {'; '.join(texts)}", soft_wrap=True)
-        located = report["located"] or {}
-        for side in ("reference", "candidate"):
-            if located.get(side):
-                console.print(f"  {lines.shown(lines.SourceLine(**located[side]))}", soft_wrap=True)
-        if located.get("all"):
-            console.print(
-                f"Before these lines, {located['agree']} of {located['all']} operations have the "
-                "same values in both."
-            )
-        for cause in report["causes"]:
-            console.print(cause, soft_wrap=True)
+        _show_cause(console, report)
     for note in report["notes"]:
         console.print(note, soft_wrap=True)
     console.print(f"aligned: {'; '.join(alignment)}", soft_wrap=True)
@@ -451,3 +478,24 @@ def show(console, report: dict, folder: str) -> None:
             f"paired by their order alone: {', '.join(report['uncertain'])}; correct it with --map",
             soft_wrap=True,
         )
+
+
+def verdict(report: dict, folder: str) -> list[str]:
+    """Returns what `show` prints, without the two lines of the programs."""
+    console = Console(file=io.StringIO(), width=10000, highlight=False, markup=False)
+    show(console, {**report, "located": None}, folder)
+    return console.file.getvalue().splitlines()
+
+
+def _show_cause(console, report: dict) -> None:
+    located = report.get("located") or {}
+    for side in ("reference", "candidate"):
+        if located.get(side):
+            console.print(f"  {lines.shown(lines.SourceLine(**located[side]))}", soft_wrap=True)
+    if located.get("all"):
+        console.print(
+            f"Before these lines, {located['agree']} of {located['all']} operations have the "
+            "same values in both."
+        )
+    for cause in report.get("causes", ()):
+        console.print(cause, soft_wrap=True)

@@ -9,6 +9,7 @@ import functools
 import re
 import weakref
 from collections import namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -20,15 +21,17 @@ from tensorflow.python.training.optimizer import Optimizer
 from tensorflow.python.util import nest
 
 from shared import user_lines
-from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe
+from shared.recorder import ARRAYS, CONSTANTS, Recorder, describe, of_operation
+from tf1_style.run import predictions
 
 # What a fetch updates, and what is fetched besides to record it. The values are tensors.
 # names : the trainable variables that it updates.
 # losses : {tensor's name: tensor}, what was differentiated.
 # gradients, differentiated : {variable's name: tensor or (values, indices)}
-# constants : {"Adam/beta1": tensor}
+# constants : {"Adam/beta1": tensor}; of a second optimizer of the kind, Adam_2.
 # inputs : {name: tensor}, outputs of iterators and queues.
-Update = namedtuple("Update", "names losses gradients differentiated constants inputs")
+# flags : {"Momentum/nesterov": 1.0}, what is no tensor; lines : {"Adam": line}.
+Update = namedtuple("Update", "names losses gradients differentiated constants inputs flags lines")
 
 _APPLY = re.compile(r"(Resource)?(Sparse)?Apply(\w+)")
 _ASSIGN = re.compile(r"(Assign|AssignSub|AssignAdd|Scatter\w+|Resource\w*Scatter\w+)(VariableOp)?")
@@ -123,6 +126,7 @@ def _replace_noise(recorder):
 def _watch_runs(recorder, differentiations):
     run = BaseSession.run
     updates = weakref.WeakKeyDictionary()  # graph -> {fetches: Update or None}
+    assigns = weakref.WeakKeyDictionary()  # graph -> {fetches: what they assign}
 
     @functools.wraps(run)
     def watched(self, fetches, feed_dict=None, options=None, run_metadata=None):
@@ -131,31 +135,91 @@ def _watch_runs(recorder, differentiations):
         if elements not in known:
             known[elements] = _analyze(elements, differentiations.get(self.graph, []))
         update = known[elements]
+        if update is None and recorder.step:
+            found = run(self, fetches, feed_dict, options, run_metadata)
+            assigned = assigns.setdefault(self.graph, {})
+            if elements not in assigned:
+                assigned[elements] = _assigned(elements)
+            if assigned[elements]:
+                recorder.amend({v.op.name: run(self, v) for v in assigned[elements]})
+            return found
         if update is None:
-            return run(self, fetches, feed_dict, options, run_metadata)
+            call = functools.partial(run, self)
+            tensors = _predicted(recorder, elements, known)
+            if not tensors:
+                return call(fetches, feed_dict, options, run_metadata)
+            given = fetches, feed_dict
+            return _predict(recorder, call, self, tensors, given, options, run_metadata)
         if recorder.step == 0:
             recorder.initial(lambda: _values(run, self))
         if not recorder.begin(update.names):
             return run(self, fetches, feed_dict, options, run_metadata)
-        extra = {key: value for key, value in update._asdict().items() if key != "names"}
+        plain = ("names", "flags", "lines")
+        extra = {key: value for key, value in update._asdict().items() if key not in plain}
         forward = _forward(recorder, update, feed_dict)
         extra["forward"] = [operation.outputs[0] for operation in forward]
         both = {"fetches": fetches, "extra": extra}
         found = run(self, both, feed_dict, options, run_metadata)
         seen = found["extra"]
-        if forward:
-            _write_operations(recorder, forward, seen["forward"], self.graph)
         recorder.record(
             {name: np.sum(value) for name, value in seen["losses"].items()},
             _values(run, self),
             {name: _dense(value, self.graph, name) for name, value in seen["gradients"].items()},
             {n: _dense(value, self.graph, n) for n, value in seen["differentiated"].items()},
-            seen["constants"],
+            {**seen["constants"], **update.flags},
             {**seen["inputs"], **_fed(feed_dict)},
+            update.lines,
         )
+        if forward:
+            _write_operations(recorder, forward, seen["forward"], self.graph)
         return found["fetches"]
 
     BaseSession.run = watched
+
+
+def _predicted(recorder, elements, known):
+    """Returns the tensors among fetched elements that are predictions, while those count."""
+    if recorder.predictions is None or recorder.predictions.is_full:
+        return []
+    key = ("predicted", elements)
+    if key not in known:
+        known[key] = predictions.results(elements, _ancestors, _updated, _SOURCES)
+    return known[key]
+
+
+def _predict(recorder, run, session, tensors, given, *options):
+    """Makes and records a run that computes predictions: `tensors`."""
+    made = recorder.predictions
+    fetches, feed_dict = given
+
+    def values():
+        return _values(lambda session, fetched: run(fetched), session)
+
+    weights = values()
+    if made.begin(weights) and recorder.disturbs:
+        predictions.disturb(recorder, session, weights)
+    origins = {
+        output.name: output
+        for operation in _ancestors([tensor.op for tensor in tensors])
+        if operation.type in _SOURCES
+        for output in operation.outputs
+        if output.dtype not in (tf.string, tf.resource, tf.variant)
+    }
+    ends = SimpleNamespace(losses={tensor.name: tensor for tensor in tensors})
+    wanted = recorder.wants_predicted_operations and not recorder.predicted_operations.is_full
+    forward = _forward(recorder, ends, feed_dict) if wanted else []
+    extra = {"outputs": tensors, "inputs": origins, "forward": [op.outputs[0] for op in forward]}
+    both = {"fetches": fetches, "extra": extra}
+    found = run(both, feed_dict, *options)
+    seen = found["extra"]
+    inputs = list({**seen["inputs"], **_fed(feed_dict)}.values())
+    key = tuple(tensor.name for tensor in tensors)
+    made.end(key, inputs, seen["outputs"], values())
+    if forward:
+        _learn_lines(recorder, session.graph)
+        described = describe(forward, _line)
+        recorder.predicted_operations.add(described, seen["forward"], predictions.rows(inputs))
+    return found["fetches"]
 
 
 def _forward(recorder, update, feed_dict):
@@ -179,6 +243,11 @@ def _is_inside_loop(operation):
 
 
 def _write_operations(recorder, operations, values, graph):
+    _learn_lines(recorder, graph)
+    recorder.operations.write(describe(operations, _line), values)
+
+
+def _learn_lines(recorder, graph):
     lines = recorder.operations.lines
     for variable in graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES):
         lines["variables"][variable.op.name] = _line(variable.op)
@@ -186,7 +255,6 @@ def _write_operations(recorder, operations, values, graph):
         if _APPLY.fullmatch(operation.type):
             lines["clip"] = _line(_named_inputs(operation).get("grad", operation.inputs[0]).op)
     lines["step"] = user_lines.here()
-    recorder.operations.write(describe(operations, _line), values)
 
 
 def _line(operation):
@@ -234,18 +302,14 @@ def _analyze(elements, differentiations):
             if name in found:
                 losses.update((y.name, y) for y in ys if hasattr(y, "name"))
                 differentiated[name] = _fetchable(gradient)
-    gradients, constants = {}, {}
-    for name, operations in found.items():
-        for operation in operations:
-            inputs = _named_inputs(operation)
-            kind = _APPLY.fullmatch(operation.type)
-            if kind:
-                given = inputs["grad"] if "grad" in inputs else inputs.get("delta")
-                gradients[name] = [given, inputs["indices"]] if "indices" in inputs else given
-                kind = KINDS.get(kind[3], kind[3])
-                for key, value in inputs.items():
-                    if key not in ARRAYS:
-                        constants[f"{kind}/{CONSTANTS.get(key, key)}"] = value
+    gradients = {}
+    applies = [op for ops in found.values() for op in ops if _APPLY.fullmatch(op.type)]
+    for operation in applies:
+        inputs = _named_inputs(operation)
+        given = inputs["grad"] if "grad" in inputs else inputs.get("delta")
+        name = _updated(operation)
+        gradients[name] = [given, inputs["indices"]] if "indices" in inputs else given
+    constants, flags, lines = _constants(applies)
     inputs = {
         output.name: output
         for operation in seen
@@ -253,7 +317,40 @@ def _analyze(elements, differentiations):
         for output in operation.outputs
         if output.dtype not in (tf.string, tf.resource, tf.variant)
     }
-    return Update(frozenset(found), losses, gradients, differentiated, constants, inputs)
+    return Update(
+        frozenset(found), losses, gradients, differentiated, constants, inputs, flags, lines
+    )
+
+
+def _assigned(elements):
+    """Returns the weights, and averages of weights, that fetching `elements` assigns."""
+    start = [item if isinstance(item, tf.Operation) else item.op for item in elements]
+    names = {_updated(operation) for operation in _ancestors(start)}
+    graph = start[0].graph if start else tf.get_default_graph()
+    weights = graph.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES)
+    every = {v.op.name: v for v in graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)}
+    averages = [v for name, v in every.items() if "ExponentialMovingAverage" in name]
+    return [variable for variable in [*weights, *averages] if variable.op.name in names]
+
+
+def _constants(operations):
+    """Returns the optimizers' constants, as tensors and as numbers, and the lines of their use."""
+    groups, constants, flags, lines = {}, {}, {}, {}
+    for operation in sorted(operations, key=lambda operation: operation._id):
+        kind, variant = of_operation(_APPLY.fullmatch(operation.type)[3])
+        if "use_nesterov" in operation.node_def.attr and operation.get_attr("use_nesterov"):
+            variant = {**variant, "nesterov": 1.0}
+        inputs = {k: v for k, v in _named_inputs(operation).items() if k not in ARRAYS}
+        told = sorted((k, v.name) for k, v in inputs.items() if not k.endswith("_power"))
+        known = groups.setdefault(kind, [])
+        if told not in known:
+            known.append(told)
+        number = known.index(told) + 1
+        name = kind if number == 1 else f"{kind}_{number}"
+        lines[name] = _line(operation)
+        flags.update((f"{name}/{key}", value) for key, value in variant.items())
+        constants.update((f"{name}/{CONSTANTS.get(k, k)}", v) for k, v in inputs.items())
+    return constants, flags, lines
 
 
 def _ancestors(operations):

@@ -24,14 +24,17 @@ from tensorflow.python.eager.polymorphic_function.polymorphic_function import Fu
 from tensorflow.python.framework import op_callbacks, ops
 from tensorflow.python.ops import nn_ops
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+from tensorflow.python.util import tf_stack
 
 from shared import user_lines
-from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe
+from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe, of_operation
+from tf2_style.run.predictions import PredictionWatcher
 
 _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
 _RAW = re.compile(r"Resource(Sparse)?Apply(\w+)")
 _FLAGS = ("use_locking", "name", "use_nesterov", "update_slots", "vhat")
 _KERAS = {"beta_1": "beta1", "beta_2": "beta2", "rho": "decay"}
+_CLIPS = ("clip_by_global_norm", "clip_by_norm", "clip_by_value")
 
 
 def install(recorder: Recorder) -> None:
@@ -45,7 +48,9 @@ def install(recorder: Recorder) -> None:
         watcher.watch_layers()
     watcher.watch_raw_operations()
     watcher.watch_assignments()
+    watcher.watch_clips()
     _switch_xla_off()
+    PredictionWatcher(watcher).install()
     if recorder.random != "own":
         watcher.replace_noise()
 
@@ -68,7 +73,12 @@ class _Watcher:
         self.applied = {}
         self.rate = None
         self.lines = {}  # {name of a variable: the line that made it}
-        self.places = {"optimizer": "", "step": ""}
+        self.places = {"optimizer": "", "step": "", "clip": "", "gradient": ""}
+        self.made_at = weakref.WeakKeyDictionary()  # optimizer -> line
+        self.assigned_at = {}  # {name: line}, of what is assigned after an update
+        self.clipped = {}  # {id of a gradient: what it was clipped to}
+        self.has_updated = False  # whether weights were updated since the last tape
+        self.handed = None  # what hands the values of the last update over, in its graph
         self.active = []  # the lines of the layers that are being called, the outermost first
         self.collect = None  # collects the operations of an eager forward pass
         self.eager = None  # those operations, described, and their values
@@ -166,6 +176,11 @@ class _Watcher:
                 found[name] = variable
         return found
 
+    def frozen(self):
+        """Returns the names of the variables that are declared not to be trained."""
+        every = {name: reference() for name, reference in self.variables.items()}
+        return [name for name, variable in every.items() if not getattr(variable, "trainable", 1)]
+
     def initial(self):
         with tf.init_scope():
             values = {}
@@ -187,6 +202,7 @@ class _Watcher:
             if watcher.recorder.step == 0:
                 watcher.recorder.initial(watcher.initial)
             watcher.begin_eager()
+            watcher.has_updated = False
             return enter(self)
 
         @functools.wraps(gradient)
@@ -196,6 +212,8 @@ class _Watcher:
             flat = zip(tf.nest.flatten(sources), tf.nest.flatten(found))
             watcher.pending = {watcher.name_of(source): (target, result) for source, result in flat}
             watcher.pending.pop(None, None)
+            watcher.clipped = {}
+            watcher.places.update(clip="", gradient=_here())
             return found
 
         tf.GradientTape.__enter__, tf.GradientTape.gradient = entered, differentiated
@@ -288,24 +306,28 @@ class _Watcher:
             return
         op_callbacks.remove_op_callback(self.collect)
         self.collect = None
-        makers = {id(out): number for number, item in enumerate(self.eager) for out in item[3]}
-        queue = [makers.get(id(tensor)) for tensor in tf.nest.flatten(target)]
+        self.eager = self.traced_back(self.eager, tf.nest.flatten(target))
+
+    def traced_back(self, collected, results):
+        """Returns the collected operations that some tensors depend on, and their values."""
+        makers = {id(out): number for number, item in enumerate(collected) for out in item[3]}
+        queue = [makers.get(id(tensor)) for tensor in results]
         needed = set()
         while queue:
             number = queue.pop()
             if number is not None and number not in needed:
                 needed.add(number)
-                queue += [makers.get(id(tensor)) for tensor in self.eager[number][2]]
-        chosen = [n for n in sorted(needed) if self.eager[n][3][0].dtype in _NUMBERS]
+                queue += [makers.get(id(tensor)) for tensor in collected[number][2]]
+        chosen = [n for n in sorted(needed) if collected[n][3][0].dtype in _NUMBERS]
         numbers = {number: place for place, number in enumerate(chosen)}
         described, values = [], []
         for number in chosen:
-            kind, name, inputs, outputs, line = self.eager[number]
+            kind, name, inputs, outputs, line = collected[number]
             places = {numbers.get(makers.get(id(tensor))) for tensor in inputs} - {None}
             about = {"name": name, "type": kind, "line": line, "inputs": sorted(places)}
             described.append(about)
             values.append(np.asarray(outputs[0]))
-        self.eager = described, values
+        return described, values
 
     def layer_line(self):
         """Returns the line that made the library's layer that is being called, or ""."""
@@ -318,7 +340,7 @@ class _Watcher:
 
         @functools.wraps(initialize)
         def initialized(self, *arguments, **keywords):
-            watcher.places["optimizer"] = user_lines.here()
+            watcher.places["optimizer"] = watcher.made_at[self] = user_lines.here()
             initialize(self, *arguments, **keywords)
 
         @functools.wraps(apply)
@@ -331,13 +353,18 @@ class _Watcher:
                 with keras.name_scope(self.name, caller=self):
                     self.build(variables)
             grads = list(grads)
-            watcher.places["step"] = user_lines.here()
+            watcher.places["step"] = _here()
+            if any(
+                getattr(self, name, None) for name in ("clipnorm", "global_clipnorm", "clipvalue")
+            ):
+                watcher.places["clip"] = watcher.made_at.get(self, "")
             pairs = [(v, g) for v, g in zip(variables, grads) if g is not None]
             with watcher.flag("is_applying"):
                 watcher.update(
                     [watcher.name_of(variable) for variable, _ in pairs],
                     lambda: apply(self, grads, trainable_variables),
                     lambda: (watcher.applied, watcher.constants_of(self)),
+                    watcher.made_at.get(self, ""),
                 )
 
         BaseOptimizer.apply, BaseOptimizer.__init__ = applied, initialized
@@ -384,7 +411,7 @@ class _Watcher:
                 )
 
     def _watched_operation(self, operation, kind):
-        kind = KINDS.get(kind, kind)
+        kind, variant = of_operation(kind)
 
         @functools.wraps(operation)
         def watched(**keywords):
@@ -399,6 +426,9 @@ class _Watcher:
                 for key, value in keywords.items()
                 if key not in (*ARRAYS, *_FLAGS)
             }
+            more = {**variant, "nesterov": float(bool(keywords.get("use_nesterov")))}
+            constants.update((f"{kind}/{key}", value) for key, value in more.items() if value)
+            self.places["step"] = _here()
             if "indices" in keywords:
                 gradient = tf.IndexedSlices(gradient, keywords["indices"])
             return self.update(
@@ -422,15 +452,64 @@ class _Watcher:
             if watcher.pending and not watcher.has("is_applying"):
                 known = watcher.name_of(self)
             if known not in watcher.pending:
-                return assign(self, *arguments, **keywords)
+                result = assign(self, *arguments, **keywords)
+                if watcher.has_updated and not watcher.has("is_applying"):
+                    watcher.amend(self)
+                return result
+            watcher.places["step"] = _here()
+            given = {known: watcher.clipped.get(id(watcher.pending[known][1]))}
             with watcher.flag("is_applying"):
-                return watcher.update(
-                    [known], lambda: assign(self, *arguments, **keywords), lambda: ({}, {})
+                result = watcher.update(
+                    [known], lambda: assign(self, *arguments, **keywords), lambda: (given, {})
                 )
+            watcher.pending.pop(known)
+            return result
 
         setattr(kind, name, assigned)
 
-    def update(self, names, apply, given):
+    def amend(self, variable):
+        """Records what is assigned after an update: a constraint, or an average of the weights.
+
+        Not what a layer of Keras keeps besides its weights, such as batch norm's averages.
+        """
+        name = self.name_of(variable)
+        known = self.variables[name]() if name else None
+        if known is None or (isinstance(known, KerasVariable) and not known.trainable):
+            return
+        self.assigned_at[name] = _here()
+        if not tf.inside_function():
+            self.recorder.amend({name: variable.numpy()})
+            return
+        graph, handed = self.handed or (None, None)
+        with tf.control_dependencies([handed] if graph is _graph() else []):
+            tf.numpy_function(
+                lambda value: self.recorder.amend({name: value}), [variable.read_value()], []
+            )
+
+    def watch_clips(self):
+        """Learns the line that clips gradients, and what of each gradient becomes."""
+        watcher = self
+
+        def watch(name, function):
+            @functools.wraps(function)
+            def clipped(*arguments, **keywords):
+                found = function(*arguments, **keywords)
+                given = arguments[0] if arguments else next(iter(keywords.values()))
+                outputs = found[0] if name == "clip_by_global_norm" else [found]
+                inputs = list(given) if name == "clip_by_global_norm" else [given]
+                made = {id(gradient) for _, gradient in watcher.pending.values()}
+                pairs = {id(a): b for a, b in zip(inputs, outputs) if id(a) in made}
+                watcher.clipped.update(pairs)
+                if pairs:
+                    watcher.places["clip"] = _here()
+                return found
+
+            return clipped
+
+        for name in _CLIPS:
+            setattr(tf, name, watch(name, getattr(tf, name)))
+
+    def update(self, names, apply, given, made_at=""):
         """Makes an update, and records it if it is due.
 
         Parameters
@@ -438,7 +517,9 @@ class _Watcher:
         names : the variables' names.
         apply : function that makes the update; its result is returned.
         given : function that then returns the gradients by names, and the constants.
+        made_at : the line that made the optimizer.
         """
+        self.has_updated = True
         names = [name for name in names if name]
 
         def begin():
@@ -450,7 +531,7 @@ class _Watcher:
             due = begin()
             result = apply()
             if due:
-                self.record(*_numpy(self.seen(names, *given())))
+                self.record(*_numpy(self.seen(names, *given())), made_at)
                 if self.eager:
                     self.write_operations(*self.eager)
             return result
@@ -461,7 +542,8 @@ class _Watcher:
         seen = self.seen(names, *given())
         forward = self.forward(seen[0].values())
         seen.append({str(number): op.outputs[0] for number, op in enumerate(forward)})
-        tf.cond(due, lambda: self._hand_over(seen, forward), lambda: False)
+        handed = tf.cond(due, lambda: self._hand_over(seen, forward, made_at), lambda: False)
+        self.handed = _graph(), handed
         return result
 
     def forward(self, losses):
@@ -493,14 +575,18 @@ class _Watcher:
 
     def seen(self, names, gradients, constants):
         """Returns what there is to record, in dicts of tensors."""
-        pending = {name: self.pending[name] for name in names if name in self.pending}
+        pending = {
+            name: self.pending[name]
+            for name in names
+            if name in self.pending and _is_at_hand(self.pending[name][1])
+        }
         losses = {}
         for target, _ in pending.values():
-            for tensor in tf.nest.flatten(target):
+            for tensor in filter(_is_at_hand, tf.nest.flatten(target)):
                 losses[str(id(tensor))] = tensor
         differentiated = {name: result for name, (_, result) in pending.items()}
         inputs = {str(number): tensor for number, tensor in enumerate(self.inputs())}
-        variables = self.readable()
+        variables = {**self.readable(), **_squares(differentiated)}
         return [
             losses,
             variables,
@@ -510,18 +596,20 @@ class _Watcher:
             inputs,
         ]
 
-    def record(self, losses, variables, gradients, differentiated, constants, inputs):
+    def record(self, losses, variables, gradients, differentiated, constants, inputs, made_at):
         inputs = inputs or {str(number): value for number, value in enumerate(self.fed())}
         losses = {name: np.sum(value) for name, value in losses.items()}
-        self.recorder.record(losses, variables, gradients, differentiated, constants, inputs)
+        lines = {name.partition("/")[0]: made_at for name in constants} if made_at else {}
+        self.recorder.record(losses, variables, gradients, differentiated, constants, inputs, lines)
 
     def write_operations(self, described, values):
         operations = self.recorder.operations
         if operations and described and operations.step == self.recorder.step:
-            operations.lines.update(variables=self.lines, **self.places)
+            more = {"frozen": self.frozen(), "assigned": self.assigned_at}
+            operations.lines.update(variables=self.lines, **more, **self.places)
             operations.write(described, values)
 
-    def _hand_over(self, seen, forward):
+    def _hand_over(self, seen, forward, made_at):
         """Hands the values to `record` from inside a function."""
         described = describe(forward, self.line)
         tensors = [tf.convert_to_tensor(tensor) for part in seen for tensor in part.values()]
@@ -529,7 +617,7 @@ class _Watcher:
         def record(*arrays):
             arrays = iter(arrays)
             parts = [{name: next(arrays) for name in part} for part in seen]
-            self.record(*parts[:-1])
+            self.record(*parts[:-1], made_at)
             self.write_operations(described, list(parts[-1].values()))
             return np.bool_(True)
 
@@ -581,6 +669,37 @@ class _Flag:
 
     def __exit__(self, *exc_info):
         setattr(self.state, self.name, getattr(self.state, self.name) - 1)
+
+
+def _here():
+    """Returns the user's line, also in a function that AutoGraph has converted."""
+    frames = [(frame.filename, frame.lineno) for frame in tf_stack.extract_stack()]
+    return user_lines.innermost(frames)
+
+
+def _graph():
+    return tf.compat.v1.get_default_graph()
+
+
+def _is_at_hand(tensor):
+    """Says whether the function that is being traced can use a tensor."""
+    tensor = getattr(tensor, "values", tensor)
+    if tensor is None or not tf.is_symbolic_tensor(tensor):
+        return True
+    graph = _graph()
+    while graph is not None and graph is not tensor.graph:
+        graph = getattr(graph, "outer_graph", None)
+    return graph is not None
+
+
+def _squares(gradients):
+    """Returns the sums of the squares of sparse gradients, row by row, which an optimizer takes
+    that does not add up the gradients of one row first."""
+    return {
+        f"squares/{name}": tf.IndexedSlices(tf.square(g.values), g.indices, g.dense_shape)
+        for name, g in gradients.items()
+        if isinstance(g, tf.IndexedSlices)
+    }
 
 
 def _without_none(tensors):
