@@ -23,6 +23,7 @@ PAGES = [GUIDE, *TOPICS, ROOT / "docs" / "speed.md"]
 
 QUESTIONS = [
     "The accuracy differs after the migration",
+    "Keras's layers, or variables of my own?",
     "The same seed gives other numbers",
     "The graph is missing in TensorBoard",
     "It is slower in TensorFlow 2",
