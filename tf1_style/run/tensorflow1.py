@@ -87,7 +87,7 @@ def find(name, today):
     found = _replaced(name)
     if found is None:
         found = _attribute(today, name.rpartition(".")[2])
-    if found is None:
+    if found is None or _is_import(name, found):
         found = _elsewhere(name, today)
     if found is None:
         if name.rpartition(".")[2] in vars(today or object):
@@ -136,11 +136,25 @@ def _attribute(module, name):
         return None
 
 
+def _is_import(name, found):
+    """Whether a file of contrib, such as `python.ops`, is only what its stand-in has imported."""
+    path = getattr(found, "__name__", "") if isinstance(found, types.ModuleType) else ""
+    return path.startswith("tensorflow.python.") and _is_contrib_file(name)
+
+
+def _is_contrib_file(name):
+    parts = name.split(".")
+    return parts[1] == "contrib" and "python" in parts and symbols.was_module(name)
+
+
 def _elsewhere(name, today):
     """Finds what has moved: a file inside contrib, or a name inside tensorflow.python."""
     parts = name.split(".")
-    if parts[1] == "contrib" and "python" in parts and symbols.was_module(name):
+    if _is_contrib_file(name):
         return today  # all of a contrib package is in one stand-in
+    if parts[1] == "contrib" and "python" in parts[:-1] and not parts[-1].startswith("__"):
+        package = find_module(".".join(parts[: parts.index("python")]))
+        return None if package is today else _attribute(package, parts[-1])
     if parts[1] == "python" and not symbols.was_module(name):
         for place in old_names.PLACES:
             module = importlib.import_module(place) if place else v1

@@ -1,66 +1,91 @@
-"""Stands for `tf.contrib.distributions`: `tf.distributions`, and normals of several variables."""
+"""Stands for `tf.contrib.distributions`: `tf.distributions`, and the rest from the package
+tensorflow-probability, which has grown out of it."""
+
+import functools
+import importlib
+import sys
 
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops.distributions import kullback_leibler, normal, util
 
-kl = kl_divergence = kullback_leibler.kl_divergence
+from shared.console import UserError
+from tf1_style.run import modules
+
 RegisterKL = kullback_leibler.RegisterKL
 softplus_inverse = util.softplus_inverse
 NormalWithSoftplusScale = normal.NormalWithSoftplusScale
+_RENAMED = {
+    "ConditionalDistribution": "distributions.Distribution",
+    "ConditionalTransformedDistribution": "distributions.TransformedDistribution",
+    "WishartCholesky": "distributions.WishartTriL",
+    "auto_correlation": "stats.auto_correlation",
+    "fill_triangular": "math.fill_triangular",
+    "fill_triangular_inverse": "math.fill_triangular_inverse",
+    "percentile": "stats.percentile",
+    "reduce_weighted_logsumexp": "math.reduce_weighted_logsumexp",
+}
 
 
 def __getattr__(name):
-    return getattr(tf.distributions, name)
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if hasattr(tf.distributions, name):
+        return getattr(tf.distributions, name)
+    if name == "bijectors":
+        from tf1_style.run.contrib import bijectors
+
+        return bijectors
+    probability()
+    place, _, name = _RENAMED.get(name, f"distributions.{name}").partition(".")
+    return getattr(importlib.import_module(f"tensorflow_probability.python.{place}"), name)
 
 
-class MultivariateNormalDiag:
-    """A normal of the last axis with independent components."""
-
-    def __init__(self, loc=None, scale_diag=None, scale_identity_multiplier=None, **_):
-        scale = scale_diag
-        if scale_identity_multiplier is not None:
-            scale = tf.convert_to_tensor(scale_identity_multiplier)[..., None]
-            scale = scale if scale_diag is None else scale + scale_diag
-        scale = tf.ones_like(loc) if scale is None else tf.convert_to_tensor(scale)
-        loc = tf.zeros_like(scale) if loc is None else tf.convert_to_tensor(loc)
-        self.parts = tf.distributions.Normal(loc, scale + tf.zeros_like(loc))
-        self.loc, self.dtype = loc, loc.dtype
-
-    def mean(self):
-        return self.parts.mean()
-
-    mode = mean
-
-    def stddev(self):
-        return self.parts.stddev()
-
-    def variance(self):
-        return self.parts.variance()
-
-    def covariance(self):
-        return tf.matrix_diag(self.parts.variance())
-
-    def sample(self, sample_shape=(), seed=None, name="sample"):
-        return self.parts.sample(sample_shape, seed)
-
-    def log_prob(self, value, name="log_prob"):
-        return tf.reduce_sum(self.parts.log_prob(value), -1)
-
-    def prob(self, value, name="prob"):
-        return tf.exp(self.log_prob(value))
-
-    def entropy(self, name="entropy"):
-        return tf.reduce_sum(self.parts.entropy(), -1)
-
-    def kl_divergence(self, other, name="kl_divergence"):
-        return tf.reduce_sum(self.parts.kl_divergence(other.parts), -1)
+@functools.lru_cache(maxsize=None)
+def probability():
+    """Returns `tfp.distributions`, whose classes take those of `tf.distributions`, too."""
+    try:
+        import tensorflow_probability.python.distributions as today
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{error.name} not installed for {sys.executable}; run `./run_all.sh old` in "
+            f"{modules.PROJECT} once, which adds the libraries that old programs need"
+        ) from None
+    type(today.Distribution).__call__ = _make
+    return today
 
 
-class MultivariateNormalDiagWithSoftplusScale(MultivariateNormalDiag):
-    def __init__(self, loc, scale_diag, **_):
-        super().__init__(loc, tf.nn.softplus(scale_diag))
+def _make(kind, *arguments, **keywords):
+    """Makes a distribution of tensorflow-probability from old arguments."""
+    keywords = {key: _new(keywords[key]) for key in keywords}
+    factor = keywords.pop("scale_identity_multiplier", None)
+    if factor is not None:
+        loc, scale = (*arguments, keywords.get("loc"))[0], keywords.get("scale_diag")
+        keywords["scale_diag"] = factor + (tf.zeros_like(loc) if scale is None else scale)
+    shape = keywords.pop("event_shape", None)
+    if shape is not None:
+        inner = _new((*arguments, keywords.pop("distribution", None))[0])
+        arguments = (probability().Sample(inner, shape), *arguments[1:])
+    return type.__call__(kind, *map(_new, arguments), **keywords)
 
 
-kullback_leibler.RegisterKL(MultivariateNormalDiag, MultivariateNormalDiag)(
-    lambda a, b, name=None: a.kl_divergence(b)
-)
+def _new(value):
+    """Returns the same distribution as one of tensorflow-probability."""
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(map(_new, value))
+    if not isinstance(value, tf.distributions.Distribution):
+        return value
+    return getattr(probability(), type(value).__name__)(**value.parameters)
+
+
+def MultivariateNormalDiagWithSoftplusScale(loc=None, scale_diag=None, **keywords):
+    return probability().MultivariateNormalDiag(loc, tf.nn.softplus(scale_diag), **keywords)
+
+
+def kl_divergence(distribution_a, distribution_b, allow_nan_stats=True, name=None):
+    pair = (distribution_a, distribution_b)
+    if all(isinstance(value, tf.distributions.Distribution) for value in pair):
+        return kullback_leibler.kl_divergence(*pair, allow_nan_stats, name)
+    return probability().kl_divergence(*map(_new, pair), allow_nan_stats, name)
+
+
+kl = kl_divergence

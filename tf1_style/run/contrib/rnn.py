@@ -19,7 +19,22 @@ best_effort_input_batch_size = _rnn._best_effort_input_batch_size
 transpose_batch_time = _transpose_batch_time = _rnn._transpose_batch_time
 
 
+_RARE = (
+    "GLSTMCell",
+    "IndRNNCell",
+    "IndyGRUCell",
+    "IndyLSTMCell",
+    "IntersectionRNNCell",
+    "PhasedLSTMCell",
+    "SRUCell",
+)
+
+
 def __getattr__(name):
+    if name in _RARE:
+        from tf1_style.run.contrib import rnn_rare
+
+        return getattr(rnn_rare, name)
     return getattr(rnn_cell_impl, name)
 
 

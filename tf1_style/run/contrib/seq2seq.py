@@ -16,6 +16,21 @@ from tensorflow.python.keras.layers.legacy_rnn.rnn_cell_impl import (
 from tensorflow.python.keras.legacy_tf_layers.core import Dense
 
 map_structure = tf.nest.map_structure
+_MONOTONIC = (
+    "BahdanauMonotonicAttention",
+    "LuongMonotonicAttention",
+    "ScheduledOutputTrainingHelper",
+    "monotonic_attention",
+    "safe_cumprod",
+)
+
+
+def __getattr__(name):
+    if name not in _MONOTONIC:
+        raise AttributeError(name)
+    from tf1_style.run.contrib import monotonic
+
+    return getattr(monotonic, name)
 
 
 class Decoder:
@@ -354,7 +369,7 @@ class AttentionMechanism:
     def initial_state(self, batch_size, dtype):
         return self.initial_alignments(batch_size, dtype)
 
-    def _align(self, score):
+    def _align(self, score, state):
         if self._lengths is not None:
             mask = tf.sequence_mask(self._lengths, tf.shape(score)[1])
             score = tf.where(mask, score, self._mask_value * tf.ones_like(score))
@@ -364,6 +379,8 @@ class AttentionMechanism:
 
 class LuongAttention(AttentionMechanism):
     """Multiplicative attention (Luong et al., arXiv:1508.04025)."""
+
+    _scope = "luong_attention"
 
     def __init__(
         self,
@@ -390,16 +407,18 @@ class LuongAttention(AttentionMechanism):
         self._scale = scale
 
     def __call__(self, query, state):
-        with tf.variable_scope(None, "luong_attention"):
+        with tf.variable_scope(None, self._scope):
             score = tf.matmul(query[:, None], self.keys, transpose_b=True)[:, 0]
             if self._scale:
                 ones = tf.ones_initializer()
                 score *= tf.get_variable("attention_g", (), query.dtype, initializer=ones)
-        return self._align(score)
+            return self._align(score, state)
 
 
 class BahdanauAttention(AttentionMechanism):
     """Additive attention (Bahdanau et al., arXiv:1409.0473; normalized: arXiv:1602.07868)."""
+
+    _scope = "bahdanau_attention"
 
     def __init__(
         self,
@@ -426,7 +445,7 @@ class BahdanauAttention(AttentionMechanism):
         self._normalize = normalize
 
     def __call__(self, query, state):
-        with tf.variable_scope(None, "bahdanau_attention"):
+        with tf.variable_scope(None, self._scope):
             total = self.keys + self.query_layer(query)[:, None]
             v = tf.get_variable("attention_v", [self._units], query.dtype)
             if self._normalize:
@@ -438,7 +457,7 @@ class BahdanauAttention(AttentionMechanism):
                 )
                 v = g * v * tf.rsqrt(tf.reduce_sum(tf.square(v)))
             score = tf.reduce_sum(v * tf.tanh(total), 2)
-        return self._align(score)
+            return self._align(score, state)
 
 
 def hardmax(logits, name=None):
@@ -631,6 +650,15 @@ def _follow(values, parents, lengths, end_token):
     own = tf.zeros_like(chain) + tf.range(tf.shape(parents)[2])
     ids = tf.where(inside, chosen, tf.fill(tf.shape(chosen), end_token))
     return ids, tf.where(mask, chain, own)
+
+
+def gather_tree(step_ids, parent_ids, max_sequence_lengths, end_token, name=None):
+    """Returns the (time, batch, beam) ids of full beams."""
+    step_ids, parents = tf.convert_to_tensor(step_ids), tf.convert_to_tensor(parent_ids)
+    lengths = tf.tile(
+        tf.convert_to_tensor(max_sequence_lengths)[:, None], [1, tf.shape(parents)[2]]
+    )
+    return _follow(step_ids, parents, lengths, end_token)[0]
 
 
 class BeamSearchDecoder(Decoder):

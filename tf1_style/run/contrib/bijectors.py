@@ -1,0 +1,43 @@
+"""Stands for `tf.contrib.distributions.bijectors`: those of tensorflow-probability."""
+
+from tf1_style.run.contrib.distributions import probability
+
+probability()
+import tensorflow_probability.python.bijectors as today
+
+
+def __getattr__(name):
+    return getattr(today, name)
+
+
+def AffineScalar(shift=None, scale=None, log_scale=None, validate_args=False, name="affine_scalar"):
+    """Returns y = scale x + shift."""
+    parts = [] if shift is None else [today.Shift(shift, validate_args)]
+    if scale is not None or log_scale is not None:
+        parts.append(today.Scale(scale, log_scale, validate_args))
+    return today.Chain(parts, validate_args=validate_args, name=name)
+
+
+def Affine(
+    shift=None,
+    scale_identity_multiplier=None,
+    scale_diag=None,
+    scale_tril=None,
+    validate_args=False,
+    name="affine",
+    **rest,
+):
+    """Returns y = scale x + shift, the scale of a vector being a number, a diagonal or a matrix."""
+    if any(value is not None for value in rest.values()):
+        raise NotImplementedError(f"bijectors.Affine takes no {', '.join(rest)} here")
+    parts = [] if shift is None else [today.Shift(shift, validate_args)]
+    if scale_tril is not None:
+        parts.append(today.ScaleMatvecTriL(scale_tril, validate_args=validate_args))
+    elif scale_diag is not None:
+        diagonal = scale_diag
+        if scale_identity_multiplier is not None:
+            diagonal += scale_identity_multiplier
+        parts.append(today.ScaleMatvecDiag(diagonal, validate_args=validate_args))
+    elif scale_identity_multiplier is not None:
+        parts.append(today.Scale(scale_identity_multiplier, validate_args=validate_args))
+    return today.Chain(parts, validate_args=validate_args, name=name)
