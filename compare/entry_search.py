@@ -6,6 +6,7 @@ missing, then the one whose words fit best, by Okapi BM25 (Robertson and Zaragoz
 
 import ast
 import collections
+import contextlib
 import fnmatch
 import functools
 import importlib.util
@@ -118,8 +119,6 @@ def _is_known(message: str, document: Document, part: float) -> bool:
     """Returns whether an entry has enough of a text to be about it."""
     text = _named(message)
     phrases = [word for kind in _OTHERS for word in re.findall(rf"\b{kind}\.\w+", text)]
-    if phrases and not any(_stem(phrase.lower()) in document.words for phrase in phrases):
-        return False
     shared = [
         name
         for name in _names(text)
@@ -134,7 +133,8 @@ def _is_known(message: str, document: Document, part: float) -> bool:
         return True
     quoted = re.findall(r"'([\w.]{3,})'", text)
     return (
-        part >= KNOWN
+        not phrases
+        and part >= KNOWN
         and len(set(shared)) >= WORDS + (not _FIELD.search(text))
         and (not quoted or any(not document.telling.isdisjoint(_words(name)) for name in quoted))
     )
@@ -170,9 +170,10 @@ def _full_name(found: re.Match) -> str:
     return f"{module}.{found['name']}"
 
 
-def moved(message: str) -> dict[str, str]:
-    """Returns the new names of the names that a message says are missing, by the old ones."""
-    return {name: renames()[name] for name in _missing(message) if name in renames()}
+def moved(message: str, code: str = "") -> dict[str, str]:
+    """Returns the new names of the names in a line and of those that are missing, by the old."""
+    names = [*_missing(message), *re.findall(r"\btf\.[\w.]*\w", code)]
+    return {name: renames()[name] for name in names if name in renames()}
 
 
 def _named_entries(message: str, missing: list[str]) -> list[int]:
@@ -202,19 +203,17 @@ def _named_entries(message: str, missing: list[str]) -> list[int]:
 
 @functools.cache
 def renames() -> dict[str, str]:
-    """Returns TensorFlow's own table of names that moved; {} without TensorFlow."""
-    found = importlib.util.find_spec("tensorflow")
-    folders = list(found.submodule_search_locations or []) if found else []
-    for folder in folders:
-        path = Path(folder, "tools", "compatibility", "renames_v2.py")
-        if path.is_file():
-            (table,) = [
-                node.value
-                for node in ast.parse(path.read_text(encoding="utf-8")).body
-                if isinstance(node, ast.Assign) and node.targets[0].id == "renames"
-            ]
-            return ast.literal_eval(table)
-    return {}
+    """Returns TensorFlow's own tables of names that moved; {} without TensorFlow."""
+    found, table = importlib.util.find_spec("tensorflow"), {}
+    for folder in (found and found.submodule_search_locations) or []:
+        for name in ("renames_v2.py", "all_renames_v2.py"):
+            path = Path(folder, "tools", "compatibility", name)
+            tree = ast.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
+            for node in tree.body:
+                if isinstance(node, ast.Assign) and node.targets[0].id.endswith("renames"):
+                    with contextlib.suppress(ValueError):  # one is computed of the others
+                        table |= ast.literal_eval(node.value)
+    return table
 
 
 @functools.cache
@@ -264,7 +263,7 @@ def _document(entry: guide.Entry) -> Document:
     fences = {token.info: token.content for token in entry.tokens if token.type == "fence"}
     code = fences.get("python before", "") + fences.get("python fails", "")
     seen = re.search(r"\*\*You see\.\*\*(.*?)\n\n", entry.text, re.DOTALL)
-    names = _index().get(guide.slug(entry.title), [])
+    names = [*_index().get(guide.slug(entry.title), []), *_missing(entry.title)]
     parts = {
         "title": _named(entry.title),
         "seen": _named(" ".join((fences.get("text", "") + (seen[1] if seen else "")).split())),

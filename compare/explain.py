@@ -67,7 +67,7 @@ def show(report: Report, found: list[guide.Entry], console: Console) -> None:
     if report.place:
         console.print(Text(f"{report.place}  {report.code[:300]}", style="bold"))
     console.print(Text(report.headline[:300]), end="\n\n")
-    for old, new in moved(report.message).items():
+    for old, new in moved(report.message, report.code).items():
         console.print(Text(f"{old} is now {new}"), end="\n\n")
     heading = Text(entry.title, style="bold").append(f" ({entry.address})", style="not bold dim")
     console.print(heading, soft_wrap=True)
