@@ -269,6 +269,7 @@ class Recorder:
         names = set(names)
         self.predictions = None
         if self._step == 0 or self._updated & names:
+            self._refresh()
             if self._step == 0:
                 self._trace.record(0, None, self._initial)
                 self._initial = {}

@@ -249,6 +249,140 @@ def test_a_velocity_that_holds_the_old_rate_parts_even_if_rounding_hides_it(tmp_
         assert "since the learning rate changed (from 0.1 to 0.05)" in cause.texts[0]
 
 
+# An optimizer that is written out: Adam's rule as a program would have it, changed.
+ADAM = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3, "counted": 0, "inside": False}
+GRADIENTS = [numbers(4, 3, seed=seed) for seed in (1, 2)]
+
+
+def adam(gradients=GRADIENTS, **changes):
+    """Returns the weights after each step."""
+    c = SimpleNamespace(**{**ADAM, **changes})
+    w, m, v, found = W.astype(np.float64), 0, 0, []
+    for t, g in enumerate(gradients, 1 + c.counted):
+        m, v = c.beta1 * m + (1 - c.beta1) * g, c.beta2 * v + (1 - c.beta2) * g * g
+        rate = c.rate * np.sqrt(1 - c.beta2**t) / (1 - c.beta1**t)
+        w = w - rate * m / (np.sqrt(v + c.epsilon) if c.inside else np.sqrt(v) + c.epsilon)
+        found.append(w)
+    return found
+
+
+WRITTEN_OUT = [
+    ({"rate": 0.0101}, "the update is 1.01 times that of the rule: the learning rate"),
+    ({"beta1": 0.89}, "beta1 is 0.89, and 0.9 in the other program"),
+    ({"beta2": 0.99}, "beta2 is 0.99, and 0.999 in the other program"),
+    ({"epsilon": 1e-2}, "epsilon is 0.01, and 0.001 in the other program"),
+    ({"counted": 1}, "its bias correction counts one step more"),
+    ({"inside": True}, "epsilon under the square root"),
+    (
+        {"gradients": [g * 3 for g in GRADIENTS[:1]] + GRADIENTS[1:]},
+        "its gradients are not clipped",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "text"), WRITTEN_OUT)
+def test_a_changed_rule_that_is_written_out(tmp_path, changes, text):
+    constants = {"learning_rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3}
+    constants = {f"constants/Adam/{name}": [value] for name, value in constants.items()}
+    made = changes.get("gradients", GRADIENTS)
+
+    def side(name, weights, more):
+        steps = [
+            step(w, given, gradient, **more) for w, given, gradient in zip(weights, GRADIENTS, made)
+        ]
+        return recording(tmp_path / name, {"w": W}, *steps)
+
+    sides = [side("a.npz", adam(), constants), side("b.npz", adam(**changes), {})]
+    found = mapping.find(*sides, lambda name: None)
+    parting = envelope.part(*sides, [sides[0]], [0, 1, 2], found)
+    cause = evidence.explain(*sides, found, parting, [sides[0]])
+    assert "The candidate's is that of Adam, but" in cause.texts[0] and text in cause.texts[0]
+    assert cause.place == evidence.IN_OPTIMIZER
+
+
+def test_sums_of_gradients_may_be_set_back_at_another_time(tmp_path):
+    sides = [
+        recording(tmp_path / f"{name}.npz", {"w": W, "sum": 0 * G}, step(sum=value))
+        for name, value in (("a", G), ("b", 0 * G))
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    assert found.weights["sum"] == "sum"
+    assert envelope.part(*sides, [sides[0]], [0, 1], found) is None
+
+
+AVERAGE, SHADOW = "w/ExponentialMovingAverage", "Variable_7"
+
+
+@pytest.mark.parametrize(
+    ("moved", "text"),
+    [
+        (0.01, "their decay is 0.9 in the reference, their decay is 0.99 in the candidate"),
+        (0.0, "they do not move in the candidate"),
+    ],
+)
+def test_averages_of_weights(tmp_path, moved, text):
+    new = W - np.float32(0.1) * G
+    ours = {"w": W, AVERAGE: W}, step(**{AVERAGE: W + 0.1 * (new - W)})
+    theirs = {"w": W, SHADOW: W}, step(**{SHADOW: W + moved * (new - W)})
+    sides = [recording(tmp_path / "a.npz", *ours), recording(tmp_path / "b.npz", *theirs)]
+    found = mapping.find(*sides, lambda name: None)
+    assert found.slots == {AVERAGE: SHADOW} and found.averages == {AVERAGE: "w"}
+    assert found.alone == ([], [])
+    renamed = mapping.renamed(sides[1], found)
+    parting = envelope.part(sides[0], renamed, [sides[0]], [0, 1], found)
+    cause = evidence.explain(sides[0], renamed, found, parting, [sides[0]])
+    assert text in cause.texts[0] and cause.place == (evidence.ASSIGNED, [AVERAGE])
+
+
+def test_squares_of_a_row_that_is_used_twice(tmp_path):
+    parts = numbers(2, 4, 3, seed=2)
+    total, squares = parts.sum(0), (parts**2).sum(0)
+    keras = "adam/w_velocity"
+    ours = {"w": W, "w/Adam_1": 0 * W}, step(W - 1, None, total, **{"w/Adam_1": 0.1 * total**2})
+    theirs = step(W - 1.1, None, total, **{keras: 0.1 * squares, "squares/w": squares})
+    sides = [recording(tmp_path / "a.npz", *ours)]
+    sides.append(recording(tmp_path / "b.npz", {"w": W, keras: 0 * W}, theirs))
+    found = mapping.find(*sides, lambda name: None)
+    renamed = mapping.renamed(sides[1], found)
+    parting = envelope.part(sides[0], renamed, [sides[0]], [0, 1], found)
+    cause = evidence.explain(sides[0], renamed, found, parting, [sides[0]])
+    assert "not the squares of the gradients of w" in cause.texts[0]
+
+
+def test_gradients_that_several_runs_sum_up(tmp_path):
+    """The reference has only the sum that its optimizer is given."""
+    ours, theirs = step(), step(given=4 * G)
+    del ours["differentiated/w"]
+    found = explained(tmp_path, ours, theirs)
+    assert "all of the candidate's gradients are 4 times the reference's" in found.texts[0]
+    assert found.place == evidence.IN_STEP
+
+
+def test_two_optimizers_of_one_kind(tmp_path):
+    made = recorder.Recorder(trace.Trace(str(tmp_path / "t.npz")))
+    for rate in (0.1, 0.2):
+        made.begin([str(rate)])
+        made.record({}, {}, {}, {}, {"Adam/learning_rate": np.float32(rate)}, {})
+    assert made._tensors["constants/Adam_2/learning_rate"] == np.float32(0.2)
+    both = {"constants/Adam/beta1": 0.5, "constants/Adam_2/beta1": 0.6}
+    sides = [recording(tmp_path / f"{n}.npz", {}, step(**c)) for n, c in (("a", both), ("b", {}))]
+    one = recording(tmp_path / "c.npz", {}, step(**{"constants/Adam/beta1": 0.5}))
+    assert envelope.different_constants(sides[0], one, 1) == ["Adam_2/beta1 0.6 / 0.5"]
+
+
+def test_what_is_assigned_after_the_update_belongs_to_the_step(tmp_path):
+    made = recorder.Recorder(trace.Trace(str(tmp_path / "t.npz")))
+    made.initial(lambda: {"w": W, "average": W})
+    for number in (1, 2):
+        made.begin(["w"])
+        made.record({}, {"w": W + number, "average": W + number - 1}, {}, {}, {}, {})
+        made.amend({"average": W + number})
+    made._refresh()
+    made._trace.save()
+    rows = trace.load(str(tmp_path / "t.npz")).rows
+    assert all(rows[step]["average"] == rows[step]["w"] for step in (0, 1, 2))
+
+
 X = numbers(6, 5, seed=3)
 DATA = [
     (X[::-1].copy(), "holds the same examples in another order"),

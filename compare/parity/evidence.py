@@ -578,11 +578,10 @@ class Evidence:
 
     def _changed_rule(self, kind, side, differing, other):
         """Returns what the `other` program changes in the rule of this side's optimizer."""
+        names, theirs = list(self.trained), self.sides[other]
         steps = [step for step in side.steps if step <= self.step]
-        names = list(self.trained)
-        if any(
-            self.value(side, f"gradients/{name}", s) is None for s in steps[1:] for name in names
-        ):
+        gradients = [(step, f"gradients/{name}") for step in steps[1:] for name in names]
+        if any(place not in side.values for place in gradients):
             steps = steps[-2:]
         slots = {}
         every = mapping.variables(side)
@@ -591,20 +590,42 @@ class Evidence:
             value = self.value(side, name, steps[0])
             if owner in names and value is not None:
                 slots[owner, mapping.SLOTS.get(what, what)] = value
-        made = [self._made(side, kind, step, names) for step in steps[1:]]
-        judged = {name: differing[name][1 + other] for name in names if name in differing}
+        made = [self._made(side, side, kind, step, names) for step in steps[1:]]
+        judged = [name for name in names if name in differing]
         if None in made or not judged:
             return None
-        return updates.explain(kind, made, steps[1], slots, judged)
+        moves = [{name: differing[name][1 + other] for name in judged}]
+        later = [step for step in side.steps if step > self.step]
+        for step in later if self._gives_raw(theirs, made[-1], names) else ():
+            move = {name: self._move(theirs, name, step) for name in judged}
+            more = self._made(side, theirs, kind, step, names)
+            if more is None or any(value is None for value in move.values()):
+                break
+            made.append(more)
+            moves.append(move)
+        return updates.explain(kind, made, steps[1], slots, moves)
 
-    def _made(self, side, kind, step, names):
-        """Returns the updates.Step of a side, or None if a gradient is not known."""
-        given = {name: self.value(side, f"gradients/{name}", step) for name in names}
-        raw = {name: self.value(side, f"differentiated/{name}", step) for name in names}
-        if any(value is None for value in given.values()):
+    def _move(self, side, name, step):
+        """Returns what a step added to a weight, or None."""
+        pair = self.value(side, name, step - 1), self.value(side, name, step)
+        return None if pair[0] is None or pair[1] is None else pair[1] - pair[0]
+
+    def _gives_raw(self, side, known, names):
+        """Says whether it is known what a program gives to its update: what its optimizer is given,
+        or else the gradients as they are, if the other program leaves them so."""
+        if all(f"gradients/{name}" in side.forms for name in names):
+            return True
+        return all(np.allclose(known.raw[n], known.gradients[n], rtol=1e-5) for n in names)
+
+    def _made(self, side, differentiates, kind, step, names):
+        """Returns the updates.Step of a side with the gradients of one, or None if one lacks."""
+        raw = {name: self.value(differentiates, f"differentiated/{name}", step) for name in names}
+        given = {name: self.value(differentiates, f"gradients/{name}", step) for name in names}
+        given = {name: raw[name] if value is None else value for name, value in given.items()}
+        own = constants(side, step)
+        if not own or any(value is None for value in given.values()):
             return None
         raw = {name: given[name] if value is None else value for name, value in raw.items()}
-        own = constants(side, step)
         own = {name.partition("/")[2]: value for name, value in own.items()}
         before = [s for s in side.steps if s < step][-1]
         rate_before = constants(side, before).get(f"{kind}/learning_rate")

@@ -119,25 +119,28 @@ VELOCITY = (
 
 
 def explain(
-    kind: str, steps: list[Step], first: int, slots: dict, updates: dict[str, np.ndarray]
+    kind: str, steps: list[Step], first: int, slots: dict, updates: list[dict[str, np.ndarray]]
 ) -> str | None:
     """Returns what an update does otherwise than an optimizer's rule, or None if it is not known.
 
     Parameters
     ----------
     kind : of the optimizer whose rule it should follow.
-    steps : the steps from the first one on whose slots are known, to the one that is judged.
+    steps : the steps from the first one on whose slots are known, to the last that is judged. At
+        the first step alone, epsilon and beta2, or the rate and the counter, look the same.
     first : the number of the first of `steps`.
     slots : {(name, slot's kind): value before the first step}.
-    updates : {name: what the judged step added to a weight}
+    updates : of each judged step {name: what it added to a weight}.
     """
     if kind not in RULES or not NEEDED.get(kind, {"learning_rate"}) <= set(steps[-1].constants):
         return None
-    given = np.concatenate([update.reshape(-1) for update in updates.values()])
+    names = list(updates[0])
+    given = np.concatenate([step[name].reshape(-1) for name in names for step in updates])
 
     def made(change: Change, is_raw=False) -> np.ndarray:
         with np.errstate(all="ignore"):
-            return _simulated(kind, steps, first, slots, list(updates), change, is_raw)
+            found = _simulated(kind, steps, first, slots, names, change, is_raw)
+        return np.concatenate([part for row in found for part in row[-len(updates) :]])
 
     right = made(Change())
     apart = np.linalg.norm(given - right)
@@ -150,19 +153,21 @@ def explain(
     return next(text for rest, text in found if rest <= 1.5 * least) if least < EXPLAINED else None
 
 
-def _simulated(kind, steps, first, slots, names, change, is_raw) -> np.ndarray:
-    """Returns the last step's updates, of all weights in one array."""
+def _simulated(kind, steps, first, slots, names, change, is_raw) -> list[list[np.ndarray]]:
+    """Returns of each weight the updates of the steps, flat."""
     rule, kinds, starts = RULES[kind]
-    parts = []
+    found = []
     for name in names:
+        parts = []
         state = [slots.get((name, slot), start) for slot, start in zip(kinds, starts)]
         for number, step in enumerate(steps, first):
             gradient = (step.raw if is_raw else step.gradients)[name]
             update, *state = rule(
                 {**step.constants, **change.constants}, change, number, gradient, *state
             )
-        parts.append(np.broadcast_to(update, gradient.shape).reshape(-1))
-    return np.concatenate(parts)
+            parts.append(np.broadcast_to(update, gradient.shape).reshape(-1))
+        found.append(parts)
+    return found
 
 
 def _trials(kind: str, steps, given, made: Callable) -> Iterator[tuple[np.ndarray, str]]:
