@@ -17,7 +17,7 @@ import sys
 import sysconfig
 import types
 
-from tf1_style.run import arrays, source
+from tf1_style.run import arrays, source, symbols
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PACKAGES = ("compare", "shared", "tf1_style", "tf2_style")
@@ -80,7 +80,7 @@ class Namespace(types.ModuleType):
 
     def __dir__(self):
         own = [name for name in self.__dict__ if name not in ("_today", "_find")]
-        return sorted({*own, *dir(self._today)})
+        return sorted({*own, *dir(self._today), *symbols.names_in(self.__name__)})
 
     @property
     def __all__(self):

@@ -22,6 +22,7 @@ SERVED = {
     "tf_keras": "through tf_keras",
     "tf_slim": "through tf_slim",
     "tensorflow_estimator": "through tensorflow_estimator",
+    "tensorflow_probability": "through tensorflow_probability",
     "stand-in": "by a stand-in",
     "gone": "gone",
 }
@@ -115,7 +116,7 @@ def _served(symbol, value):
         return "gone"
     module = str(getattr(value, "__module__", ""))
     top = module.partition(".")[0]
-    if top in ("tf_keras", "tf_slim", "tensorflow_estimator"):
+    if top in SERVED:  # a package
         return top
     tail = symbol.partition(".")[2]
     if symbol in uses.METHODS.values() or successors.walk("tensorflow.compat.v1", tail) is value:

@@ -120,7 +120,7 @@ def _of_same_name(tail):
     if old is None or new is old or _arguments(new) == _arguments(old):
         return Successor(f"tf.{tail}", "", "none")
     title = "tf.nn and other operations whose arguments changed"
-    return Successor(f"tf.{tail}, with other arguments", anchor(title), "rename")
+    return Successor(f"tf.{tail}, some of whose arguments changed", anchor(title), "rename")
 
 
 def _of_keras(tail, work="rename"):

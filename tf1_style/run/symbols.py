@@ -25,8 +25,8 @@ OPEN = ("graph_editor", "grid_rnn", "labeled_tensor", "quantization", "slim", "s
 def rows():
     """Returns dict from a symbol to how it is served, and from a module to MODULE.
 
-    A symbol that is the same in tensorflow.compat.v1 has no row. How: alias, tf_keras, tf_slim,
-    tensorflow_estimator, stand-in, gone.
+    A symbol that is the same in tensorflow.compat.v1 has no row. How: alias, a package of
+    report.SERVED, stand-in, gone.
     """
     table = {}
     with open(FILE) as file:
@@ -36,6 +36,17 @@ def rows():
             for name in names:
                 table[f"{place}.{name}"] = how
     return table
+
+
+@functools.lru_cache(maxsize=None)
+def names_in(place):
+    """Returns what a module of 1.15.5 had that can be had, apart from what is the same today."""
+    start = place + "."
+    return [
+        name[len(start) :]
+        for name, how in rows().items()
+        if how not in ("gone", MODULE) and name.startswith(start) and "." not in name[len(start) :]
+    ]
 
 
 def was_there(name):

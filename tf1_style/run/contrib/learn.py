@@ -1,6 +1,7 @@
 """Stands for `tf.contrib.learn`: its Estimators on those of `tf.estimator`, data sets, texts."""
 
 import collections
+import os
 import sys
 
 import numpy as np
@@ -8,8 +9,14 @@ import tensorflow.compat.v1 as tf
 
 from tf1_style.run import estimator
 from tf1_style.run.contrib import learn_datasets as datasets  # noqa: F401
+from tf1_style.run.contrib import learn_monitors, learn_utils
 from tf1_style.run.contrib import learn_preprocessing as preprocessing  # noqa: F401
 
+monitors, utils = learn_monitors, learn_utils
+ExportStrategy = utils.ExportStrategy
+InputFnOps = utils.InputFnOps
+build_parsing_serving_input_fn = utils.build_parsing_serving_input_fn
+make_export_strategy = utils.make_export_strategy
 learn_runner = run_config = sys.modules[__name__]  # files of 1.15's package
 NanLossDuringTrainingError = tf.train.NanLossDuringTrainingError
 
@@ -137,7 +144,7 @@ class Estimator:
             loss=ops.loss,
             train_op=ops.train_op,
             eval_metric_ops=metrics,
-            export_outputs=None,
+            export_outputs=_exported(ops.predictions) if mode == ModeKeys.INFER else None,
         )
 
     def _placeholders(self, labels):
@@ -164,7 +171,8 @@ class Estimator:
         max_steps=None,
     ):
         input_fn = input_fn or _input_fn(x, y, batch_size, True, None)
-        self._estimator.train(input_fn, hooks=monitors, steps=steps, max_steps=max_steps)
+        hooks = learn_monitors.replace_monitors_with_hooks(monitors, self)
+        self._estimator.train(input_fn, hooks=hooks, steps=steps, max_steps=max_steps)
         return self
 
     partial_fit = fit
@@ -210,10 +218,33 @@ class Estimator:
             return {key: np.stack([one[key] for one in found]) for key in found[0]}
         return np.stack(found)
 
+    def export_savedmodel(
+        self,
+        export_dir_base,
+        serving_input_fn,
+        default_output_alternative_key=None,
+        assets_extra=None,
+        as_text=False,
+        checkpoint_path=None,
+        **rest,
+    ):
+        return self._estimator.export_saved_model(
+            export_dir_base,
+            utils.receiver_of(serving_input_fn),
+            assets_extra,
+            as_text,
+            checkpoint_path,
+        )
+
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._estimator, name)
+
+
+def _exported(predictions):
+    outputs = predictions if isinstance(predictions, dict) else {"output": predictions}
+    return {"serving_default": estimator.export.PredictOutput(outputs)}
 
 
 SKCompat = type("SKCompat", (), {"__new__": lambda cls, estimator: estimator})
@@ -230,25 +261,42 @@ class Experiment:
         eval_metrics=None,
         train_steps=None,
         eval_steps=100,
+        train_monitors=None,
+        eval_hooks=None,
+        export_strategies=None,
         **rest,
     ):
         self.estimator = estimator
+        self._hooks = {"train": train_monitors, "eval": eval_hooks}
+        one = isinstance(export_strategies, utils.ExportStrategy)
+        self._exports = [export_strategies] if one else list(export_strategies or ())
         self._inputs = {"train": train_input_fn, "eval": eval_input_fn}
         self._metrics = {} if eval_metrics is None else {"metrics": eval_metrics}
         self._steps = {"train": train_steps, "eval": eval_steps}
 
     def train(self):
-        train = getattr(self.estimator, "fit", None) or self.estimator.train
-        return train(input_fn=self._inputs["train"], max_steps=self._steps["train"])
+        train, name = getattr(self.estimator, "fit", None), "monitors"
+        if train is None:
+            train, name = self.estimator.train, "hooks"
+        hooks = monitors.replace_monitors_with_hooks(self._hooks["train"], self.estimator)
+        steps = self._steps["train"]
+        return train(input_fn=self._inputs["train"], max_steps=steps, **{name: hooks})
 
     def evaluate(self):
         return self.estimator.evaluate(
-            input_fn=self._inputs["eval"], steps=self._steps["eval"], **self._metrics
+            input_fn=self._inputs["eval"],
+            steps=self._steps["eval"],
+            hooks=self._hooks["eval"],
+            **self._metrics,
         )
 
     def train_and_evaluate(self):
         self.train()
-        return self.evaluate(), []
+        found, folder = self.evaluate(), os.path.join(self.estimator.model_dir, "export")
+        return found, [
+            strategy.export(self.estimator, os.path.join(folder, strategy.name))
+            for strategy in self._exports
+        ]
 
 
 def run(experiment_fn, output_dir=None, schedule=None, run_config=None, hparams=None):
