@@ -17,7 +17,17 @@ import sys
 
 from rich.console import Console
 
-from compare.parity import first_difference, names, narrowing, page, programs, strangers, verdict
+from compare.parity import (
+    first_difference,
+    graphs,
+    names,
+    narrowing,
+    page,
+    programs,
+    strangers,
+    suggestions,
+    verdict,
+)
 from compare.parity.distances import Tolerance
 from compare.parity.programs import Side
 from compare.parity.verdict import of_runs, sentences
@@ -73,6 +83,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report",
         metavar="FILE",
         help="two programs: write a page with both sources, the two lines and the differences",
+    )
+    parser.add_argument(
+        "--log_dir",
+        metavar="DIR",
+        help="two programs: write both graphs for TensorBoard; in colours by device, operations "
+        "that agree and the first that does not are told apart",
+    )
+    parser.add_argument(
+        "--suggest",
+        action="store_true",
+        help="two programs: print the change that mends the named line, if it is of a known kind",
     )
     parser.add_argument(
         "--output",
@@ -143,6 +164,8 @@ def _compare_strangers(console: Console, arguments: argparse.Namespace, renaming
     if arguments.report:
         page.check(arguments.report)
         output = output or os.path.join(os.path.dirname(arguments.report), "parity.json")
+    if arguments.log_dir:
+        graphs.check(arguments.log_dir)
     if output:
         outputs.check(output, "verdict", "--output")
     folder = runs.new_directory("runs", "parity", "programs")
@@ -153,18 +176,18 @@ def _compare_strangers(console: Console, arguments: argparse.Namespace, renaming
         files.write_json(output, report)
     strangers.write_map(os.path.join(folder, "map.txt"), report)
     strangers.show(console, report, folder)
+    if arguments.suggest and report["verdict"] == first_difference.DIFFERENT:
+        for line in suggestions.shown(report["suggestion"]):
+            console.print(line, soft_wrap=True)
     agree = [first_difference.IDENTICAL] + [strangers.WITHIN] * (not arguments.exact)
     return 0 if report["verdict"] in agree else 1
 
 
 def _refuse_options(arguments: argparse.Namespace) -> None:
     """Refuses the options that need two programs, where there are none."""
-    for name in ("report", "output"):
+    for name in ("report", "log_dir", "suggest", "output"):
         if getattr(arguments, name):
-            raise UserError(
-                f"--{name}={getattr(arguments, name)}: expected with it two programs, such as "
-                "old.py new.py"
-            )
+            raise UserError(f"--{name}: expected with it two programs, such as old.py new.py")
 
 
 def _sides(arguments: argparse.Namespace, flags: list[str]) -> list[Side]:

@@ -5,6 +5,7 @@ import numpy as np
 BINS = 40
 WIDTH, HEIGHT = 320, 120
 MOST_CELLS = 32  # of a heat map, in each direction
+TALLEST = 160
 
 
 def histogram(ours: np.ndarray, theirs: np.ndarray) -> str:
@@ -18,10 +19,11 @@ def histogram(ours: np.ndarray, theirs: np.ndarray) -> str:
         low, high = low - 0.5, high + 0.5
     counts = [np.histogram(a, BINS, (low, high))[0] for a in both]
     most = max(int(count.max()) for count in counts) or 1
+    label = f"Histogram of both tensors, from {low:.4g} to {high:.4g}"
     parts = [
         (
             f'<svg class="histogram" viewBox="0 0 {WIDTH} {HEIGHT + 16}" role="img" '
-            f'aria-label="Histogram of both tensors, from {low:.4g} to {high:.4g}">'
+            f'aria-label="{label}">'
         )
     ]
     width = WIDTH / BINS
@@ -52,21 +54,21 @@ def heat_map(away: np.ndarray) -> str:
     cells = _blocks(_blocks(matrix, 0), 1)
     most = float(cells.max())
     rows, columns = cells.shape
-    size = WIDTH / max(columns, 8)
+    wide = WIDTH / max(columns, 8)
+    tall = min(wide, TALLEST / rows)
+    label = f"Absolute differences; the strongest cell is {most:.4g}"
     parts = [
         (
-            f'<svg class="heat" viewBox="0 0 {size * columns:.1f} {size * rows:.1f}" '
-            f'style="max-width: {size * columns:.0f}px" role="img" '
-            f'aria-label="Absolute differences; '
-            f'the darkest cell is {most:.4g}">'
+            f'<svg class="heat" viewBox="0 0 {wide * columns:.1f} {tall * rows:.1f}" '
+            f'style="max-width: {wide * columns:.0f}px" role="img" aria-label="{label}">'
         )
     ]
     for row in range(rows):
         for column in range(columns):
             share = cells[row, column] / most if most else 0.0
             parts.append(
-                f'<rect x="{column * size:.1f}" y="{row * size:.1f}" width="{size:.1f}" '
-                f'height="{size:.1f}" opacity="{share:.2f}"/>'
+                f'<rect x="{column * wide:.1f}" y="{row * tall:.1f}" width="{wide:.1f}" '
+                f'height="{tall:.1f}" opacity="{share:.2f}"/>'
             )
     return "".join([*parts, "</svg>"])
 

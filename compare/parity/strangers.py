@@ -19,7 +19,16 @@ import numpy as np
 from rich.console import Console
 
 from compare import runner
-from compare.parity import evidence, lines, mapping, page, predictions, recurrent
+from compare.parity import (
+    evidence,
+    graphs,
+    lines,
+    mapping,
+    page,
+    predictions,
+    recurrent,
+    suggestions,
+)
 from compare.parity.envelope import DISTURBANCE, Parting, fused_variance, part
 from compare.parity.first_difference import DIFFERENT, IDENTICAL
 from compare.parity.mapping import Mapping
@@ -300,6 +309,9 @@ def compare(console, what, folder, renaming, settings) -> dict:
     judge = predictions.judge if predict else _judged
     runs.compared = reference, candidate, reference.steps[min(1, len(reference.steps) - 1)]
     report = {**report, **judge(runs, reference, candidate, found)}
+    report["suggestion"] = suggestions.as_json(suggestions.suggest(report))
+    if getattr(settings, "log_dir", None) and runs.seen_operations():
+        graphs.write(settings.log_dir, report, runs.seen_operations())
     if getattr(settings, "report", None):
         page.write(settings.report, report, runs, verdict(report, folder))
     return report

@@ -70,6 +70,8 @@ def suggest(report: dict) -> Suggestion | None:
     theirs, causes = located.get("candidate"), report.get("causes")
     if not theirs or not causes:
         return None
+    if re.search(r"\bif\b.*\belse\b", theirs["text"]):  # one of two calls, it is not known which
+        return None
     ours = located.get("reference") or {"text": "", "operation": ""}
     path, _, number = theirs["place"].rpartition(":")
     old = linecache.getline(path, int(number)).rstrip("\n")
@@ -96,31 +98,39 @@ def shown(found: dict | None) -> list[str]:
 # Rules.
 
 
-def optimizer_constant(case: Case) -> str | None:
-    """One constant differs: "the optimizer's constants differ: Adam/beta2 0.999 / 0.99"."""
-    found = re.search(rf"constants differ: \w+/(\w+) ({NUMBER}) / ({NUMBER})\.", case.cause)
-    is_schedule = "It agreed before step" in case.cause
-    if not found or found[1] not in ARGUMENTS or is_schedule:
+def optimizer_constants(case: Case) -> str | None:
+    """Constants differ: "the optimizer's constants differ: Adam/beta2 0.999 / 0.99"."""
+    found = re.search(r"constants differ: (.+?)\.$", case.cause)
+    if not found or "It agreed before step" in case.cause:  # a schedule is not one number
+        return None
+    line = case.theirs
+    for part in found[1].split(", "):
+        line = line and _with_constant(line, part)
+    return line
+
+
+def _with_constant(line: str, part: str) -> str | None:
+    """Gives an optimizer one constant, of a text such as "Adam/beta2 0.999 / 0.99"."""
+    found = re.fullmatch(rf"\w+/(\w+) (none|{NUMBER}) / ({NUMBER})", part)
+    if not found:
+        return None
+    if found[1] == "weight_decay" and found[2] == "none":
+        written = _keyword(line, "weight_decay")
+        if written is None or not _equal(written, found[3]):
+            return None
+        return re.sub(rf",?\s*\bweight_decay\s*=\s*{NUMBER}", "", line, count=1)
+    if found[1] not in ARGUMENTS or found[2] == "none":
         return None
     name, right, wrong = ARGUMENTS[found[1]], found[2], found[3]
-    written = _keyword(case.theirs, name)
+    written = _keyword(line, name)
     if written is not None:
-        return _set_keyword(case.theirs, name, right) if _equal(written, wrong) else None
+        return _set_keyword(line, name, right) if _equal(written, wrong) else None
     if name == "learning_rate":
-        place = re.search(rf"(optimizers\.\w+\(\s*)({NUMBER})(?=\s*[,)])", case.theirs)
+        place = re.search(rf"(optimizers\.\w+\(\s*)({NUMBER})(?=\s*[,)])", line)
         if place and _equal(place[2], wrong):
-            return case.theirs[: place.start(2)] + right + case.theirs[place.end(2) :]
+            return line[: place.start(2)] + right + line[place.end(2) :]
         return None
-    return _add_argument(case.theirs, r"optimizers\.\w+", f"{name}={right}")
-
-
-def weight_decay(case: Case) -> str | None:
-    """Only the candidate decays: "weight_decay none / 0.001"."""
-    found = re.search(rf"constants differ: \w+/weight_decay none / ({NUMBER})\.", case.cause)
-    written = _keyword(case.theirs, "weight_decay")
-    if not found or written is None or not _equal(written, found[1]):
-        return None
-    return re.sub(rf",?\s*\bweight_decay\s*=\s*{NUMBER}", "", case.theirs, count=1)
+    return _add_argument(line, r"optimizers\.\w+", f"{name}={right}")
 
 
 def clipping(case: Case) -> str | None:
@@ -191,6 +201,8 @@ def pooling(case: Case) -> str | None:
     ours, theirs = case.operations
     if ours == theirs or ours not in POOLS or theirs not in POOLS:
         return None
+    if len(re.findall(r"(max|avg)_pool(2d)?\(|(Max|Average)Pooling", case.theirs)) != 1:
+        return None
     for old, new in POOLS[ours].items():
         changed = re.sub(rf"{old}(?=\(|Pool)", new, case.theirs, count=1)
         if changed != case.theirs:
@@ -255,8 +267,7 @@ def order(case: Case) -> str | None:
 
 
 RULES = (
-    optimizer_constant,
-    weight_decay,
+    optimizer_constants,
     clipping,
     reset_after,
     batch_norm_momentum,
