@@ -23,7 +23,7 @@ K1, B = 1.2, 0.75
 WEIGHTS = {"title": 3, "seen": 3, "names": 3, "code": 1, "text": 1}
 # Nothing is known if the best entry has less than this part of the query's weight, or if fewer
 # words of the text are in its title, in what is seen or in its examples: two, or three if the text
-# has no word of the field. A name such as tf.placeholder or get_variable is enough.
+# has no word of the field. A name such as tf.placeholder or RunMetadata is enough.
 KNOWN, WORDS = 0.15, 2
 LONG = 3  # words that a sentence of a message needs to be known by
 MOVED = "tf.log and other names that moved"
@@ -35,9 +35,10 @@ _STOP = set(
     "does for from get gets give gives had has have how i if in into is it its my no not now of on "
     "object or our out so still than that the their them then there these they this to too was "
     "what when where which while who why will with you your error errors python old line file "
-    "call".split()
+    "call nonetype".split()
 )
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+(?:\.\d+)?")
+_IDENTIFIER = re.compile(r"[a-z][A-Z]")  # as in RunMetadata
 _ERROR = re.compile(r"\b(?:\w+\.)*([A-Z]\w*(?:Error|Exception|Warning))\b:?")
 _FIELD = re.compile(
     r"(?i)\btf\d?\b|tensor|keras|numpy|\bnp\b|\bpip\b|protobuf|h5|session|eager|graph|checkpoint"
@@ -125,7 +126,7 @@ def _is_known(message: str, document: Document, part: float) -> bool:
         if not name.endswith("error") and not document.telling.isdisjoint(_words(name))
     ]
     if any(
-        re.search(r"[._]", word)
+        re.search(r"[._]", word) or (_IDENTIFIER.search(name) and word == name.lower())
         for name in shared
         for word in _words(name)
         if word in document.words
@@ -167,6 +168,7 @@ def _full_name(found: re.Match) -> str:
         "tf",
         module,
     )
+    module = re.sub(r"^tensorflow_estimator[\w.]*", "tf.estimator", module)
     return f"{module}.{found['name']}"
 
 
