@@ -112,6 +112,33 @@ def test_python_2(tmp_path):
     assert process.stderr.endswith("ValueError: two\n")
 
 
+def test_what_python_has_changed(tmp_path):
+    """A split at nothing, as readers of bAbI's stories have it; a copy of the names of a module."""
+    text = """
+import re
+print(re.split("(\\W+)?", "Mary moved."), re.split("x*", "axbc"), re.split("(,)?", "a,b,c", 1))
+import pickle, math
+print("load" in vars(pickle), sorted(name for name in math.__dict__ if name == "log10"))
+"""
+    process = old(tmp_path, text)
+    assert process.stderr == ""
+    assert process.stdout.splitlines() == [
+        "['Mary', ' ', 'moved', '.', ''] ['a', 'bc'] ['a', ',', 'b,c']",
+        "True ['log10']",
+    ]
+
+
+def test_a_library_of_its_time_sees_what_the_program_sees(tmp_path):
+    """An installed one, too, if it knows TensorFlow 1 alone."""
+    place = tmp_path / "site-packages" / "tflearn"
+    place.mkdir(parents=True)
+    (place / "__init__.py").write_text("print 7 / 2\nimport numpy as np\nprint np.float(1)\n")
+    (tmp_path / "old.py").write_text("import tflearn\n")
+    path = f"{ROOT}{os.pathsep}{place.parent}"
+    process = run_old("old.py", cwd=tmp_path, PYTHONPATH=path)
+    assert process.stdout.split() == ["3", "1.0"], process.stderr
+
+
 @pytest.mark.proof
 def test_a_loss_with_the_names_of_1_0(tmp_path):
     """A program may hide the errors of TensorFlow; those of today's without a GPU stay hidden."""

@@ -94,7 +94,7 @@ def load():
     """Returns the old program's `keras`."""
     extend(tf.keras)
     namespace = modules.Namespace("keras", tf.keras, find)
-    namespace.__dict__["__version__"] = VERSION
+    modules.known(namespace)["__version__"] = VERSION
     return namespace
 
 

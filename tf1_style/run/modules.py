@@ -21,6 +21,11 @@ from tf1_style.run import arrays, source, symbols
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PACKAGES = ("compare", "shared", "tf1_style", "tf2_style")
+# Installed libraries that know TensorFlow 1 or Keras 2 alone: they see what the program sees.
+OLD_LIBRARIES = (
+    "baselines edward keras_contrib prettytensor rl sonnet stable_baselines sugartensor "
+    "tensor2tensor tensorlayer tensorpack tflearn trfl zhusuan"
+).split()
 # A program may have modules of these names, too: they are called ALIAS + name in sys.modules.
 ALIAS = "_program_"
 
@@ -44,6 +49,9 @@ class GoneImport(ImportError):
         self.symbol = symbol
 
 
+known = types.ModuleType.__dict__["__dict__"].__get__  # what a Namespace has found up to now
+
+
 class Namespace(types.ModuleType):
     """A module as an old program knows it: the old names first, then those of today's module.
 
@@ -57,10 +65,20 @@ class Namespace(types.ModuleType):
     def __init__(self, name, today, find):
         super().__init__(name, getattr(today, "__doc__", None))
         state = {"_today": today, "_find": find, "__path__": [], "__spec__": None}
-        self.__dict__.update(state)
+        known(self).update(state)
         for attribute in ("__file__", "__version__"):
             if hasattr(today, attribute):
-                self.__dict__[attribute] = getattr(today, attribute)
+                known(self)[attribute] = getattr(today, attribute)
+
+    @property
+    def __dict__(self):
+        """All of it, for a program that looks through the names of a module."""
+        for name in dir(self):
+            try:
+                getattr(self, name)
+            except (AttributeError, ImportError):  # what cannot be had
+                continue
+        return known(self)
 
     def __getattr__(self, name):
         try:
@@ -69,17 +87,17 @@ class Namespace(types.ModuleType):
             message = f"module {self.__name__!r} has no attribute {name!r}"
             raise AttributeError(message) from None
         if self._today is not sys:  # sys.stdout and others change
-            self.__dict__[name] = value
+            known(self)[name] = value
         return value
 
     def __setattr__(self, name, value):
         """Sets the name in today's module too: `sys.stdout = file` must redirect the output."""
-        self.__dict__[name] = value
+        known(self)[name] = value
         if self._today is not None and not name.startswith("__"):
             setattr(self._today, name, value)
 
     def __dir__(self):
-        own = [name for name in self.__dict__ if name not in ("_today", "_find")]
+        own = [name for name in known(self) if name not in ("_today", "_find")]
         return sorted({*own, *dir(self._today), *symbols.names_in(self.__name__)})
 
     @property
@@ -114,8 +132,10 @@ class OldProgram:
 
     def owns(self, path):
         path = os.path.realpath(path)
-        if any(path.startswith(folder + os.sep) for folder in self._installed):
-            return False
+        inside = [folder for folder in self._installed if path.startswith(folder + os.sep)]
+        if inside:
+            top = os.path.relpath(path, max(inside, key=len)).split(os.sep)[0]
+            return top in OLD_LIBRARIES
         if any(path.startswith(os.path.join(PROJECT, name) + os.sep) for name in PACKAGES):
             return path.startswith(self.folder + os.sep) and self.folder != PROJECT
         return True

@@ -341,6 +341,24 @@ def _math():
     return {f"math.{name}": of_scalars(getattr(math, name)) for name in names.split()}
 
 
+def _re():
+    """Splits at what is not empty, as before Python 3.7: `re.split("(\\W+)?", text)`."""
+    import re
+
+    def split(pattern, string, maxsplit=0, flags=0):
+        pattern = re.compile(pattern, flags)
+        if not pattern.match(string[:0]):
+            return pattern.split(string, maxsplit)
+        parts, end, count = [], 0, 0
+        for found in pattern.finditer(string):
+            if found.group() and not 0 < maxsplit <= count:
+                parts += [string[end : found.start()], *found.groups()]
+                end, count = found.end(), count + 1
+        return [*parts, string[end:]]
+
+    return {"re.split": split}
+
+
 def _itertools():
     import itertools
 
@@ -556,6 +574,67 @@ def _sklearn():
     }
 
 
+def _pandas():
+    """Gives the classes their old methods again, which every user of the process sees."""
+    import pandas
+
+    class Ix:
+        """Looks labels up first, then places."""
+
+        def __init__(self, data):
+            self._data = data
+
+        def _find(self, key, act):
+            try:
+                return act(self._data.loc, key)
+            except (KeyError, TypeError, IndexError):
+                return act(self._data.iloc, key)
+
+        def __getitem__(self, key):
+            return self._find(key, lambda by, key: by[key])
+
+        def __setitem__(self, key, value):
+            self._find(key, lambda by, key: by.__setitem__(key, value))
+
+    def as_matrix(self, columns=None):
+        return (self if columns is None else self[columns]).values
+
+    def append(self, other, ignore_index=False, **_):
+        other = other if isinstance(other, list) else [other]
+        other = [pandas.DataFrame([row]) if isinstance(row, dict) else row for row in other]
+        return pandas.concat([self, *other], ignore_index=ignore_index)
+
+    for kind in (pandas.DataFrame, pandas.Series):
+        kind.ix = property(Ix)
+        kind.as_matrix = as_matrix
+        kind.append = append
+        kind.iteritems = kind.items
+    return {
+        "pandas.rolling_mean": lambda data, window, **options: data.rolling(window).mean(),
+        "pandas.rolling_std": lambda data, window, **options: data.rolling(window).std(),
+    }
+
+
+def _networkx():
+    import networkx
+
+    def subgraphs(graph, copy=True):
+        parts = (graph.subgraph(nodes) for nodes in networkx.connected_components(graph))
+        return (part.copy() if copy else part for part in parts)
+
+    networkx.Graph.node = property(lambda graph: graph.nodes)
+    networkx.Graph.nodes_iter = lambda graph, data=False: iter(graph.nodes(data=data))
+    networkx.Graph.edges_iter = lambda graph, **options: iter(graph.edges(**options))
+    matrix, sparse = "numpy_matrix", "scipy_sparse_matrix"
+    return {
+        "networkx.connected_component_subgraphs": subgraphs,
+        f"networkx.from_{matrix}": networkx.from_numpy_array,
+        f"networkx.to_{matrix}": networkx.to_numpy_array,
+        f"networkx.from_{sparse}": networkx.from_scipy_sparse_array,
+        f"networkx.to_{sparse}": networkx.to_scipy_sparse_array,
+    }
+
+
 # Old module -> function that returns its old names.
 _CHANGED = {
     "PIL": _pillow,
@@ -568,11 +647,14 @@ _CHANGED = {
     "inspect": _inspect,
     "math": _math,
     "matplotlib": windows.matplotlib_names,
+    "networkx": _networkx,
     "numpy": _numpy,
     "os": _os,
+    "pandas": _pandas,
     "pickle": _pickle,
     "platform": _platform,
     "pylab": windows.pylab_names,
+    "re": _re,
     "scipy": _scipy,
     "sklearn": _sklearn,
     "sys": _sys,

@@ -106,6 +106,7 @@ def _is_python2(tree):
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names]
             bound.update(alias.asname or alias.name for alias in node.names)
+            bound.update({"pandas", "six"} & set(names))
             found |= bool(_MODULES & set(names)) or getattr(node, "module", None) in _MODULES
             found |= any((getattr(node, "module", None), name) in _MEMBERS for name in names)
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):

@@ -45,11 +45,10 @@ def load():
     """Returns the old program's `tensorflow`."""
     _place_softly(BaseSession)
     namespace = modules.Namespace("tensorflow", v1, find)
-    namespace.__dict__.update(
-        __version__=old_names.VERSION, VERSION=old_names.VERSION, newaxis=None
-    )
+    names = modules.known(namespace)
+    names.update(__version__=old_names.VERSION, VERSION=old_names.VERSION, newaxis=None)
     for name in ("__git_version__", "__compiler_version__"):
-        namespace.__dict__[name] = getattr(tensorflow, name)
+        names[name] = getattr(tensorflow, name)
     _free_flags()
     return namespace
 
