@@ -93,6 +93,7 @@ def found(**changes):
         "start": {IMPORT: [3.0, 2.9], tf1: [4.3, 4.4], tf2: [4.3, 4.4]},
         "memory": {IMPORT: 500.0, tf1: 1199.0, tf2: 1150.0},
         "logging": {style: {"on": [10.7, 10.8], "off": [10.0, 10.0]} for style in STYLES},
+        "recording": {style: {"on": [11.4], "off": [10.0]} for style in STYLES},
         "long": {
             "precision": "bfloat16",
             **{style: {"last": [10.4], "first": [10.0], "test_accuracy": 0.99} for style in STYLES},
@@ -109,7 +110,7 @@ def judged(measured):
 def test_thresholds_that_are_met():
     measured = found()
     of = judged(measured)
-    assert len(of) == 13 and thresholds.all_met(measured)
+    assert len(of) == 14 and thresholds.all_met(measured)
     assert of["mnist_deep float32, plain / Keras fit"]["figures"] == {
         style: round(11 / 13, 4) for style in STYLES
     }
@@ -150,6 +151,7 @@ def test_step_thresholds_that_are_missed(model, name, factor, what):
         ("start", {IMPORT: [2.0], **{style: [3.1] for style in STYLES}}, "from the shell to 92 %"),
         ("memory", {IMPORT: 1.0, **dict.fromkeys(STYLES, 702.0)}, "MiB of mnist_deep"),
         ("logging", {style: {"on": [1.1], "off": [1.0]} for style in STYLES}, "on / off"),
+        ("recording", {style: {"on": [1.2], "off": [1.0]} for style in STYLES}, "recorded every"),
         (
             "long",
             {
@@ -185,7 +187,7 @@ def test_what_was_not_measured_is_not_judged(tmp_path):
         if row["verdict"] == "not measured"
     ]
     assert ["PyTorch" in row["what"] for row in unknown] == [True, True]
-    assert len(of) == 13 and thresholds.all_met(measured)
+    assert len(of) == 14 and thresholds.all_met(measured)
     rows = {row["program"]: row for row in thresholds.steps_table("", measured["rows"]).rows}
     assert rows["PyTorch"]["note"] == "No module named 'torch'; install it"
     assert rows["PyTorch"]["ms a step"] == ""

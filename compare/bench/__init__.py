@@ -25,7 +25,7 @@ from compare.bench import drawing, measure, thresholds
 from compare.bench.programs import MODELS, PRECISIONS
 from shared import datasets, files, machine
 
-PARTS = ("steps", "causes", "start", "memory", "logging", "long")
+PARTS = ("steps", "causes", "start", "memory", "logging", "recording", "long")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PARTS,
         help="default: all. steps: milliseconds a step; causes: what makes a step slow or fast; "
         "start: seconds from the shell to the accuracy; memory: peak memory; logging: the time "
-        "that all logging takes; long: 20,000 steps of mnist_deep",
+        "that all logging takes; recording: the time that parity's recording of every tenth step "
+        "takes in programs that are not the project's; long: 20,000 steps of mnist_deep",
     )
     parser.add_argument(
         "--model",

@@ -170,6 +170,30 @@ def logging(arguments, found: dict, console) -> None:
     found["logging"] = {style: {way: entrants[style, way][1] for way in ways} for style in STYLES}
 
 
+def recording(arguments, found: dict, console) -> None:
+    """Measures seconds for 1,000 steps of a stranger's CNN, recorded every ten steps and not."""
+    console.print("recording")
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        entrants = {}
+        for style in STYLES:
+            for way in ("off", "on"):
+                path = os.path.join(directory, f"{style}.npz")
+                options = [f"--trace={path}", "--every=10"] if way == "on" else []
+                command = programs.recorded(style, arguments, directory, options)
+                program = stack.enter_context(Program(command))
+                with _named(f"{style}, recording {way}"):
+                    program.run_to(2 * programs.MODELS["mnist_deep"])
+                entrants[style, way] = program, []
+        steps = 100 if arguments.quick else 1000
+        for _ in range(arguments.rounds or 3):
+            for key, (program, seconds) in entrants.items():
+                with _named(f"{key[0]}, recording {key[1]}"):
+                    seconds.append(round(1000 * program.pace(steps=steps), 3))
+    found["recording"] = {
+        style: {way: entrants[style, way][1] for way in ("off", "on")} for style in STYLES
+    }
+
+
 def long(arguments, found: dict, console) -> None:
     """Compares the speed at the end of 20,000 steps with the speed at the start of another run.
 

@@ -141,6 +141,26 @@ def _old_program(model: str, precision: str, arguments, directory: str) -> list[
     ]
 
 
+def recorded(style: str, arguments, directory: str, options: list[str]) -> list[str]:
+    """Returns the command line of a program that parity records: an old one, or one with Keras.
+
+    Parameters
+    ----------
+    options : of the recording; with none the program runs as it is.
+    """
+    if style == STYLES[0]:
+        (entrant, _) = _old_program("mnist_deep", "float32", arguments, directory)
+        command = entrant.command
+    else:
+        script = "keras_mnist.py", "--way=tf_function"
+        command = _peer(*script, model="mnist_deep", arguments=arguments)
+    if not options:
+        return command
+    program = next(n for n, word in enumerate(command) if word.endswith(".py"))
+    runner = [sys.executable, "-m", f"{style}.run", *options]
+    return ["/usr/bin/env", f"PYTHONPATH={ROOT}", *runner, *command[program:]]
+
+
 def _peer(script: str, *flags: str, model: str, arguments, every: int | None = None) -> list[str]:
     command = [sys.executable, str(ROOT / "compare" / "bench" / "peers" / script), *flags]
     every = every or MODELS[model]

@@ -91,6 +91,12 @@ def _thresholds(found: dict) -> Iterator[BenchThreshold]:
             for style, seconds in found["logging"].items()
         }
         yield BenchThreshold("summaries, traces and checkpoints, on / off", figures, 1.08)
+    if "recording" in found:
+        figures = {
+            style: np.median(seconds["on"]) / np.median(seconds["off"])
+            for style, seconds in found["recording"].items()
+        }
+        yield BenchThreshold("an unedited CNN, recorded every ten steps / not", figures, 1.15)
     if "long" in found and found["long"]["precision"] == "bfloat16":
         figures = {style: found["long"][style]["test_accuracy"] for style in STYLES}
         yield BenchThreshold(
