@@ -98,6 +98,8 @@ def judge(runs, reference: Recording, candidate: Recording, found: Mapping) -> d
     if operations and located is None and _are_among(operations, cut[1]):
         return {**about, "verdict": WITHIN, "notes": [SAME_OPERATIONS]}
     cause = _cause(reference, candidate, found, inputs, pairs, cut)
+    if isinstance(cause.place, list):  # it has restored its own over the reference's
+        about["weights"] = "own"
     if operations and isinstance(cause.place, list):
         names = [found.weights.get(name, name) for name in cause.place]
         located = lines.Located(
