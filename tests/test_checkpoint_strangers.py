@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 
 import forks
 import numpy as np
@@ -15,7 +16,7 @@ from shared.console import StopRun, UserError, quiet_import
 
 PROGRAMS = ROOT / "tests" / "checkpoints"
 KINDS = ["layers", "momentum", "nesterov", "lstm", "stacked", "gru", "centered", "ema"]
-KINDS += ["partitioned", "estimator"]
+KINDS += ["partitioned", "embedding", "estimator"]
 # What two runs of 20 steps may differ in: the losses are about 1 and 2, and 3 units in the last
 # place of a float32 were measured (3.6e-7). A run without its slots is off by 1e-2 at least.
 ROUNDING, LOST = 2e-6, 5e-3
@@ -322,6 +323,25 @@ REFUSED = {
         KERNEL_LINE + "rnn/lstm_cell/bias optimizer/_trainable_variables/3",
         "a recurrent layer of Keras has two kernels; give a checkpoint that the new program",
     ),
+    "peepholes": (
+        arrays({**LSTM, "rnn/lstm_cell/w_f_diag": (5,)}),
+        ["--like={starts}/lstm/new_start", "--partial"],
+        "",
+        "rnn/lstm_cell has w_f_diag: peepholes, which Keras's recurrent layers have not",
+    ),
+    "projection": (
+        arrays({**LSTM, "rnn/lstm_cell/projection/kernel": (5, 3)}),
+        ["--like={starts}/lstm/new_start", "--partial"],
+        "",
+        "rnn/lstm_cell has projection/kernel: a projection of the output (num_proj)",
+    ),
+    "no averages": (ADAM, [LIKE, "--averages"], "", "old has no moving averages of weights"),
+    "another weight, its slots not listed": (
+        {**ADAM, **{f"one/w{slot}": np.zeros((3, 3), "f4") for slot in ("", "/Adam", "/Adam_1")}},
+        [LIKE],
+        "",
+        "also expects sequential/dense/kernel (weight float32 [24, 5]); say which",
+    ),
     "style": (ADAM, ["--like=old"], "", "--like=old is a checkpoint of tf1, expected one of tf2"),
     "rate": (ADAM, [LIKE, "--learning_rate=0"], "", "expected a number above 0"),
     "no checkpoint": (ADAM, ["--like=nowhere"], "", "no checkpoint at nowhere"),
@@ -364,6 +384,138 @@ def test_an_lstm_is_split_where_the_map_leaves_a_place(tensors, capsys):
     np.testing.assert_array_equal(found["optimizer/_variables/4"], wanted[4:])
     assert found["optimizer/_trainable_variables/1"].shape == (5, 20)
     assert "forget bias 1 added" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["new.keras", "new.index", "new.h5"])
+def test_another_kind_of_file_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "old", ADAM)
+    with pytest.raises(UserError, match="expected the path of a checkpoint|a checkpoint such as"):
+        convert("old", name, "--to=tf2", "--like=old")
+    with zipfile.ZipFile("model.keras", "w"):
+        pass
+    with pytest.raises(UserError, match="model.keras is a model of Keras"):
+        convert("model.keras", "new", "--to=tf2", "--like=old")
+    assert not list(tmp_path.glob("new*"))
+
+
+def test_averages_become_the_weights(tensors):
+    averages = {f"{name}/ExponentialMovingAverage": 2 * ADAM[name] for name in DENSE}
+    found = tensors({**ADAM, **averages}, LIKE, "--averages")
+    np.testing.assert_array_equal(found["sequential/dense/kernel"], 2 * ADAM["one/w"])
+    kernel_m = "adam/sequential_dense_kernel_momentum"
+    np.testing.assert_array_equal(found[kernel_m], ADAM["one/w/Adam"])
+
+
+def test_a_bias_goes_with_its_kernel(tensors, tmp_path):
+    """The kernels' shapes differ, and neither names nor an order tell the biases apart."""
+    shapes = {"a/w": (3, 2), "a/b": (2,), "c/w": (2, 2), "c/b": (2,)}
+    content = without(arrays(shapes), "global_step")
+    names = {"y/kernel": (3, 2), "y/bias": (2,), "alpha/kernel": (2, 2), "alpha/bias": (2,)}
+    write(tmp_path / "like", without(arrays(names), "global_step"))
+    found = tensors(content, "--like=like", to="tf1")
+    np.testing.assert_array_equal(found["y/bias"], content["a/b"])
+
+
+def test_parts_of_the_other_program_are_written(tensors, tmp_path):
+    parts = {"w/part_0": np.zeros((2, 3), "f4"), "w/part_1": np.zeros((1, 3), "f4")}
+    write(tmp_path / "like", parts)
+    content = {"net/w": np.eye(3, dtype="f4")}
+    np.testing.assert_array_equal(tensors(content, "--like=like", to="tf1")["w"], np.eye(3))
+
+
+# ---- what only the graph beside the checkpoint shows
+
+
+@pytest.fixture
+def save_graph(tmp_path):
+    """Function: saves a graph's variables after some steps; returns the last step's result."""
+
+    def save_graph(name, build, steps=0):
+        with quiet_import():
+            import tensorflow.compat.v1 as tf
+        with tf.Graph().as_default(), tf.Session() as session:
+            result, op = None, build(tf)
+            session.run(tf.global_variables_initializer())
+            for _ in range(steps):
+                result = session.run(op)
+            tf.train.Saver().save(session, str(tmp_path / name))
+        return result
+
+    return save_graph
+
+
+def test_rows_dealt_out_to_parts_are_collected(tensors, save_graph, tmp_path):
+    """tf.nn.embedding_lookup gives the first of three parts the rows 0, 3, 6."""
+
+    def build(tf):
+        parts, init = tf.fixed_size_partitioner(3), tf.random_normal_initializer()
+        table = tf.get_variable("table", [7, 2], initializer=init, partitioner=parts)
+        return tf.nn.embedding_lookup(table, list(range(7)))
+
+    rows = save_graph("old", build, 1)
+    write(tmp_path / "like", {"embedding": np.zeros((7, 2), "f4")})
+    np.testing.assert_array_equal(tensors(None, "--like=like", to="tf1")["embedding"], rows)
+    convert("new", "back", "--to=tf1", "--like=old")
+    old, back = (saved.Saved(name).reader.get_tensor("table") for name in ("old", "back"))
+    np.testing.assert_array_equal(back, old)
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_an_order_of_use_that_contradicts_is_a_doubt(tensors, save_graph, tmp_path, order):
+    def build(tf):
+        w = {name: tf.get_variable(f"{name}/w", initializer=2 * tf.eye(2)) for name in order}
+        return tf.matmul(tf.matmul(tf.ones([1, 2]), w["a"]), w["b"])
+
+    save_graph("old", build)
+    write(tmp_path / "like", {name: np.zeros((2, 2), "f4") for name in ("dense/w", "dense_1/w")})
+    if order == "ba":
+        with pytest.raises(StopRun, match=r"b/w may be .*dense_1/w \(a/w is used first, and creat"):
+            tensors(None, "--like=like", to="tf1")
+    else:
+        np.testing.assert_array_equal(
+            tensors(None, "--like=like", to="tf1")["dense/w"], 2 * np.eye(2)
+        )
+
+
+TWO_OPTIMIZERS = """
+import keras, tensorflow as tf
+a, b = (keras.layers.Dense(units, use_bias=False) for units in (2, 3))
+one, two = keras.optimizers.Adam(beta_1=0.5), keras.optimizers.Adam()
+for layer, optimizer in ((a, one), (b, two)):
+    layer.build((None, 1))
+    optimizer.build(layer.trainable_variables)
+tf.train.Checkpoint(a=a, b=b, one=one, two=two).write("like")
+"""
+
+
+def test_each_adam_has_its_own_steps_and_rate(tensors, save_graph, run, tmp_path, capsys):
+    """The program's counter counts the steps of both; the powers of beta show each one's."""
+
+    def build(tf):
+        step = tf.train.get_or_create_global_step()
+        op = tf.no_op()
+        for units, rate, beta in ((2, 0.5, 0.5), (3, 0.25, 0.9)):
+            w = tf.get_variable(f"w{units}", initializer=tf.ones([1, units]))
+            loss = tf.reduce_sum(w * w)
+            with tf.control_dependencies([op]):
+                op = tf.train.AdamOptimizer(rate, beta).minimize(loss, step, [w])
+        return op
+
+    (tmp_path / "new.py").write_text(TWO_OPTIMIZERS)
+    run("new.py")
+    save_graph("start", build)
+    save_graph("old", build, 3)
+    tensors(None, "--like=like")
+    new = saved.Saved("new")
+    for name, rate in (("one", 0.5), ("two", 0.25)):
+        assert new.value(new.resolve(f"{name}/_iterations")) == 3
+        assert new.value(new.resolve(f"{name}/_learning_rate")) == rate
+    assert "beta1_power_1 and beta2_power_1 have it; global_step is 6" in capsys.readouterr().out
+    convert("new", "back", "--to=tf1", "--like=start", "--step=6")
+    old, back = saved.Saved("old"), saved.Saved("back")
+    for name in old.tensors:
+        np.testing.assert_array_equal(back.value(name), old.value(name), name)
 
 
 FIT = """

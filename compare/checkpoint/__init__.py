@@ -20,8 +20,10 @@ dtypes do not change, except for counters such as global_step: in TensorFlow 2 t
 
 import argparse
 import functools
+import os
 import sys
 import tempfile
+import zipfile
 
 from rich.console import Console
 from rich.table import Table
@@ -73,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of CHECKPOINT",
     )
     convert.add_argument(
+        "--averages",
+        action="store_true",
+        help="with --like or --for: the new program's weights are the moving averages of SRC",
+    )
+    convert.add_argument(
         "--learning_rate",
         type=_positive,
         metavar="X",
@@ -110,8 +117,14 @@ def _whole(text: str) -> int:
 
 def main(arguments: argparse.Namespace) -> int:
     if arguments.action == "convert":
+        _check_target(arguments.target)
         outputs.check_new_checkpoint(arguments.target)
     path = checkpoints.find(arguments.path)
+    if zipfile.is_zipfile(path):
+        raise UserError(
+            f"{path} is a model of Keras (.keras) or its weights, expected a checkpoint; load it "
+            "in a program with keras.saving.load_model, and save its tf.train.Checkpoint"
+        )
     with quiet_import():
         import tensorflow as tf  # noqa: F401
     source = hdf5.Weights(path) if hdf5.is_hdf5(path) else Saved(path)
@@ -120,6 +133,15 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         _convert(source, arguments)
     return 0
+
+
+def _check_target(target: str) -> None:
+    """Refuses the name of another kind of file, which the new program would not find."""
+    stem, ending = os.path.splitext(target)
+    if ending in (".keras", ".index", ".meta", ".data-00000-of-00001"):
+        raise UserError(
+            f"{target}: expected the path of a checkpoint without an ending, such as {stem}"
+        )
 
 
 def _show(saved: Saved) -> None:
@@ -180,6 +202,8 @@ def _converted(source: Saved, rules: names.Renaming, arguments: argparse.Namespa
         result = program.run()
         result.notes = [*_pairs(program), *result.notes]
         return result, functools.partial(writing.like, saved=target)
+    if arguments.averages:
+        raise UserError("--averages: expected --like or --for with it; or name each in --map")
     result, old_names = renaming.convert(source, rules, arguments)
     if arguments.to == "tf1":
         return result, writing.tf1
@@ -199,7 +223,8 @@ def _pairs(program: ForProgram) -> list[str]:
 
 
 def _report(source: Saved, result: Converted, target: str) -> None:
-    print(f"wrote {target}: {len(result.used)} of {len(source.tensors)} tensors")
+    count = f"{len(result.used)} of {len(source.tensors)} tensors"
+    print(f"wrote {target}: {count} of {source.path}")
     left_out = [name for name in source.tensors if name not in result.used]
     if left_out:
         print(f"left out: {', '.join(left_out)}")

@@ -2,7 +2,9 @@
 
 Recurrent layers are paired as a whole: TensorFlow 1's fused kernels with Keras's two kernels. The
 rest is paired by the rules of --map, then by shape and role. Among several of one shape and role
-equal names decide, then the order of creation. What remains is ambiguous, and is not guessed.
+equal names decide, then the layer: a bias goes with its kernel. Then the order of creation does,
+unless the graph shows that the old program used them in another order. What remains is ambiguous,
+and is not guessed.
 """
 
 import difflib
@@ -10,11 +12,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from compare.checkpoint.saved import WEIGHT, Saved
+from compare.checkpoint.saved import WEIGHT, Saved, whole
 from compare.parity.mapping import role
 from shared.console import UserError
 
 GATES = {4: "LSTM", 3: "GRU", 1: "RNN"}
+# Weights of TensorFlow 1's cells that the layers of Keras have not.
+OTHER_CELLS = {
+    r"/w_[fio]_diag$": "peepholes",
+    r"(?<=lstm_cell)/projection/kernel$": "a projection of the output (num_proj)",
+    r"(?<=lstm_cell)/(input|transform|forget|output|state)/(gamma|beta)$": "layer norm of gates",
+    r"/candidate/hidden_projection/kernel$": "a GRU of cuDNN with one bias of its gates",
+}
 FUSED = {"LSTM": 4, "GRU": 2, "RNN": 1}  # columns of a fused kernel (GRU: the gates') per unit
 
 
@@ -46,12 +55,14 @@ class Pairing:
     by_order : the source's names that only the order of creation could tell apart.
     alone : the source's and the target's units without a partner.
     left_out : the source's names that the rules leave out.
+    doubts : {source's name: why the order did not decide}.
     """
 
     found: list[tuple[Unit, Unit]] = field(default_factory=list)
     by_order: list[str] = field(default_factory=list)
     alone: tuple[list[Unit], list[Unit]] = ((), ())
     left_out: list[str] = field(default_factory=list)
+    doubts: dict[str, str] = field(default_factory=dict)
 
 
 def pair(source: Saved, target: Saved, renaming: Callable) -> Pairing:
@@ -70,13 +81,17 @@ def pair(source: Saved, target: Saved, renaming: Callable) -> Pairing:
     pairs = Pairing()
     left = units(source, target)
     _apply_rules(pairs, left, source, target, renaming)
+    for rest, side, other in zip(left, (source, target), (target, source)):
+        if other.cells() and not side.cells():
+            _refuse_other_cells(rest, other)
     for key in (_shape_and_role, _shape):
-        groups = [{}, {}]
-        for group, side, rest in zip(groups, (source, target), left):
-            for unit in rest:
-                group.setdefault(key(side, unit), []).append(unit)
-        for value, ours in groups[0].items():
-            _pair_group(pairs, left, ours, groups[1].get(value, []), source, target)
+        for decide in (_by_name, _by_layer, _by_order):
+            groups = [{}, {}]
+            for group, side, rest in zip(groups, (source, target), left):
+                for unit in rest:
+                    group.setdefault(key(side, unit), []).append(unit)
+            for value, ours in groups[0].items():
+                decide(pairs, left, ours, groups[1].get(value, []), source, target)
     places = {name: place for place, name in enumerate(source.tensors)}
     pairs.found.sort(key=lambda found: places[found[0].members[0]])
     pairs.alone = tuple(left)
@@ -106,9 +121,11 @@ def _split_units(side: Saved) -> list[Unit]:
     """Returns the recurrent layers of Keras."""
     found = []
     for names in side.cells():
+        if len(names) != 3:
+            continue
         kernel, recurrent = (side.tensors[name].shape for name in names[:2])
         gates, rest = divmod(recurrent[1], recurrent[0]) if len(recurrent) == 2 else (0, 1)
-        if len(names) == 3 and not rest and gates in GATES:
+        if not rest and gates in GATES:
             found.append(Unit(tuple(names), GATES[gates], False, (kernel[0], recurrent[0])))
     return found
 
@@ -140,6 +157,25 @@ def _fused_units(side: Saved, wanted: list[Unit], other: Saved) -> list[Unit]:
                 found.append(Unit(tuple(members), kind, True, (rows - width, width)))
                 break
     return found
+
+
+def _refuse_other_cells(rest: list[Unit], other: Saved) -> None:
+    """Refuses cells of TensorFlow 1 that compute what no layer of Keras does.
+
+    Raises
+    ------
+    UserError : there is one, and the other side has no such weight.
+    """
+    for name in [name for unit in rest for name in unit.members]:
+        found = re.search("|".join(OTHER_CELLS), name)
+        if not found or any(re.search(re.escape(found[0]) + "$", n) for n in other.tensors):
+            continue
+        cell, rest = name[: found.start()], name[found.start() + 1 :]
+        what = next(text for pattern, text in OTHER_CELLS.items() if re.search(pattern, name))
+        raise UserError(
+            f"{cell} has {rest}: {what}, which Keras's recurrent layers have not, so no weights "
+            "make them equal; write the cell anew in the new program, with these names"
+        )
 
 
 def _apply_rules(pairs, left, source, target, renaming) -> None:
@@ -202,8 +238,8 @@ def _described(unit: Unit, side: Saved) -> str:
     return f"a weight of {side.tensors[unit.members[0]].form}"
 
 
-def _pair_group(pairs, left, ours, theirs, source, target) -> None:
-    """Pairing units of one shape and role, if it is clear which is which."""
+def _by_name(pairs, left, ours, theirs, source, target) -> None:
+    """Pairing units of one shape and role that have equal names, or are the only ones."""
     if len(ours) == len(theirs) == 1:
         _found(pairs, left, ours[0], theirs[0])
         return
@@ -213,10 +249,60 @@ def _pair_group(pairs, left, ours, theirs, source, target) -> None:
         for unit, partner in named.items():
             if partner:
                 _found(pairs, left, unit, partner)
-    elif len(ours) == len(theirs) and all(map(_has_order, (source, target), (ours, theirs))):
-        for unit, partner in zip(ours, theirs):
+
+
+def _by_layer(pairs, left, ours, theirs, source, target) -> None:
+    """Pairing units whose layers have another weight in common, if no other of them is in it."""
+    layers = {}
+    for unit, partner in pairs.found:
+        layers.setdefault(_layer(source, unit), set()).add(_layer(target, partner))
+    found = []
+    for unit in ours:
+        beside = [other for other in ours if _layer(source, other) == _layer(source, unit)]
+        places = layers.get(_layer(source, unit), set()) - {""}
+        fitting = [other for other in theirs if _layer(target, other) in places]
+        if len(beside) == len(fitting) == 1 and _layer(source, unit):
+            found.append((unit, fitting[0]))
+    partners = [partner for _, partner in found]
+    for unit, partner in found:
+        if partners.count(partner) == 1:
             _found(pairs, left, unit, partner)
-            pairs.by_order += unit.members
+
+
+def _layer(side: Saved, unit: Unit) -> str:
+    """Returns the scope of a unit; "" if it has none, or only a place in an optimizer's list."""
+    scope = unit.members[0].rpartition("/")[0]
+    return "" if re.search(r"(^|/)_?(trainable_)?variables$", scope) else scope
+
+
+def _by_order(pairs, left, ours, theirs, source, target) -> None:
+    """Pairing units by the order of their creation, where it is known and nothing contradicts."""
+    sides = ((source, ours), (target, theirs))
+    if not ours or len(ours) != len(theirs) or not all(_has_order(*side) for side in sides):
+        return
+    for side, group in sides:
+        doubt = _doubt(side, group)
+        if doubt:
+            pairs.doubts.update((unit.members[0], doubt) for unit in ours)
+            return
+    for unit, partner in zip(ours, theirs):
+        _found(pairs, left, unit, partner)
+        pairs.by_order += unit.members
+
+
+def _doubt(side: Saved, group: list[Unit]) -> str:
+    """Says that the graph beside a checkpoint uses variables in another order than they are made.
+
+    Either may be the order in which the other program makes its own.
+    """
+    uses = [whole(name) for name in side.graph.uses()] if side.graph else []
+    places = {name: place for place, name in reversed(list(enumerate(uses)))}
+    known = [unit.members[0] for unit in group if unit.members[0] in places]
+    used = sorted(known, key=places.get)
+    if used == known:
+        return ""
+    first = next(name for name, other in zip(used, known) if name != other)
+    return f"{first} is used first, and created later"
 
 
 def _namesake(unit: Unit, others: list[Unit]) -> Unit | None:

@@ -259,13 +259,13 @@ def _add_rate(source: Saved, new_names, rates, result) -> None:
     path = f"{folders.pop() or ''}_learning_rate"
     if path in result.values or not counters:
         return
-    if rates.own is None:
+    if rates.own() is None:
         result.note(
             f"{path}, which Keras looks for, is not in {source.path}: {conversion.RATE_ADVICE}"
         )
     else:
-        result.values[path] = np.float32(rates.own)
-        result.note(f"{path}: {conversion.shown(rates.own)}")
+        result.values[path] = np.float32(rates.own())
+        result.note(f"{path}: {conversion.shown(rates.own())}")
 
 
 def _refuse_split_cells(source: Saved, new_names) -> None:

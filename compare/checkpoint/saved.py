@@ -46,6 +46,7 @@ class Tensor:
     kind : what it holds: WEIGHT, STEP, ..., or the kind of a slot, such as M.
     owner : the name of a slot's variable.
     parts : the keys of a variable's parts, along `axis`.
+    dealt : the number of parts of an embedding that has its rows dealt out to them.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Tensor:
     owner: str | None = None
     parts: list[str] = field(default_factory=list)
     axis: int = 0
+    dealt: int = 1
 
     @property
     def form(self) -> str:
@@ -70,6 +72,7 @@ class Saved:
     path : the common prefix of its files.
     tensors : {name: Tensor}, in the order of creation if it `is_ordered`, else of the names.
     is_tf2 : whether tf.train.Checkpoint wrote it.
+    trained : {name of the counter or rate of an optimizer of Keras: the weights that it updates}.
     """
 
     def __init__(self, path: str):
@@ -103,12 +106,22 @@ class Saved:
             _merge_parts(self.tensors)
         self._tell_kinds()
         self._sort()
+        self._find_dealt()
+
+    def _find_dealt(self) -> None:
+        """Finds the embeddings that have their rows dealt out to their parts, with their slots."""
+        parts = self.graph.interleaved() if self.graph else set()
+        for name, tensor in self.tensors.items():
+            owner = tensor.owner or name
+            count = sum(whole(part) == owner for part in self.graph.order) if parts else 0
+            if any(whole(part) == owner for part in parts):
+                tensor.dealt = count
 
     def _sort(self) -> None:
         if self.is_tf2:
             order = [tensor.name for tensor in map(self._tensor_of, self._walk()) if tensor]
         else:
-            order = [_whole(name) for name in self.graph.order] if self.graph else []
+            order = [whole(name) for name in self.graph.order] if self.graph else []
         places = {name: place for place, name in reversed(list(enumerate(order)))}
         ordered = sorted(self.tensors, key=lambda name: places.get(name, len(order)))
         self.tensors = {name: self.tensors[name] for name in ordered}
@@ -135,6 +148,7 @@ class Saved:
                 tensor.owner, tensor.kind = slot
                 if centered and last in ("RMSProp_1", "RMSProp_2"):
                     tensor.kind = MEAN_GRADIENT if last == "RMSProp_1" else MOMENTUM
+        self.trained = {}
         slots = self._keras_slots() if self.is_tf2 else self._graph_slots()
         for name, (owner, kind) in slots.items():
             if name in self.tensors and owner in self.tensors:
@@ -142,7 +156,7 @@ class Saved:
 
     def _graph_slots(self) -> dict[str, tuple[str, str]]:
         slots = self.graph.slots if self.graph else {}
-        return {_whole(name): (_whole(owner), kind) for name, (owner, kind) in slots.items()}
+        return {whole(name): (whole(owner), kind) for name, (owner, kind) in slots.items()}
 
     def _keras_slots(self) -> dict[str, tuple[str, str]]:
         """Returns {slot: (variable, kind)} of the optimizers of Keras in the graph of objects."""
@@ -157,6 +171,9 @@ class Saved:
             slots = {name: lists[name] for name in known if lists.get(name)}
             step = self._tensor_of(children["_iterations"])
             optimizer = step.name.rpartition("/")[0] if step else ""
+            rate = self._tensor_of(children.get("_learning_rate", children["_iterations"]))
+            for tensor in filter(None, (step, rate)):
+                self.trained[tensor.name] = [owner.name for owner in owners if owner]
             if "average_gradients" in lists:
                 kinds = _RMSPROP
             else:
@@ -213,11 +230,31 @@ class Saved:
                 parts = [children.get(part) for part in ("kernel", "recurrent_kernel", "bias")]
                 tensors = [self._tensor_of(part) for part in parts if part is not None]
                 found.append([tensor.name for tensor in tensors if tensor])
+        if self.is_tf2:
+            found += self._stacked_cells({name for names in found for name in names})
         for name in [] if self.is_tf2 else self.tensors:
             scope, _, last = name.rpartition("/")
             if last == "recurrent_kernel":
                 every = [f"{scope}/{part}" for part in ("kernel", "recurrent_kernel", "bias")]
                 found.append([part for part in every if part in self.tensors])
+        return found
+
+    def _stacked_cells(self, known: set[str]) -> list[list[str]]:
+        """Returns further cells, by their weights' own names.
+
+        Of cells in a list, as in RNN([LSTMCell(4), LSTMCell(4)]), Keras's checkpoint has only the
+        weights, in the optimizer's list.
+        """
+        nodes = [self.nodes[number] for number in self._walk()]
+        variables = [node.attributes[0] for node in nodes if node.attributes]
+        tensors = [(self._by_key.get(v.checkpoint_key), v.full_name) for v in variables]
+        tensors = [(t.name, name) for t, name in tensors if t and t.kind == WEIGHT]
+        found = []
+        for place, (name, full_name) in enumerate(tensors):
+            scope, _, last = full_name.rpartition("/")
+            if last == "recurrent_kernel" and name not in known:
+                beside = tensors[max(place - 1, 0) : place + 2]
+                found.append([n for n, full in beside if full.rpartition("/")[0] == scope])
         return found
 
     def resolve(self, text: str) -> str | None:
@@ -261,17 +298,44 @@ class Saved:
         with checkpoints.reading(self.path, tf.errors.OpError):
             if tensor.parts:
                 parts = [self.reader.get_tensor(key) for key in tensor.parts]
-                return np.concatenate(parts, tensor.axis)
-            return self.reader.get_tensor(tensor.key)
+                value = np.concatenate(parts, tensor.axis)
+            else:
+                value = self.reader.get_tensor(tensor.key)
+        return collected(value, tensor.dealt) if tensor.dealt > 1 else value
+
+    def divided(self, name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns {key: value} of a tensor's parts, as `value` joins them."""
+        tensor = self.tensors[name]
+        value = dealt_out(value, tensor.dealt) if tensor.dealt > 1 else value
+        if not tensor.parts:
+            return {tensor.key: value}
+        sizes = [self.reader.get_tensor(key).shape[tensor.axis] for key in tensor.parts]
+        return dict(zip(tensor.parts, np.split(value, np.cumsum(sizes)[:-1], tensor.axis)))
 
     def rates(self) -> dict[str, float]:
         """Returns the weights' learning rates, where the graph beside the checkpoint has them."""
         found = self.graph.rates(self.value) if self.graph else {}
-        return {_whole(name): rate for name, rate in found.items()}
+        return {whole(name): rate for name, rate in found.items()}
 
     def path_of(self, name: str) -> str:
         """Returns a tensor's path in a checkpoint of TensorFlow 2, its name in one of 1."""
         return checkpoints.path_of(self.tensors[name].key)
+
+
+def collected(value: np.ndarray, parts: int) -> np.ndarray:
+    """Returns an embedding's rows in their order, where they were dealt out to parts."""
+    result = np.empty_like(value)
+    result[_dealt(len(value), parts)] = value
+    return result
+
+
+def dealt_out(value: np.ndarray, parts: int) -> np.ndarray:
+    """Undoes `collected`."""
+    return value[_dealt(len(value), parts)]
+
+
+def _dealt(rows: int, parts: int) -> np.ndarray:
+    return np.concatenate([np.arange(part, rows, parts) for part in range(parts)])
 
 
 def _children(node) -> dict[str, int]:
@@ -283,7 +347,7 @@ def _natural(name: str) -> list:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-def _whole(name: str) -> str:
+def whole(name: str) -> str:
     """Returns the name of a variable that a partitioner divided: w/Adam of w/part_1/Adam."""
     found = _PART.fullmatch(name)
     return found[1] + (found[3] or "") if found else name
@@ -295,7 +359,7 @@ def _merge_parts(tensors: dict[str, Tensor]) -> None:
     for name in list(tensors):
         found = _PART.fullmatch(name)
         if found:
-            parts.setdefault(_whole(name), {})[int(found[2])] = tensors[name]
+            parts.setdefault(whole(name), {})[int(found[2])] = tensors[name]
     for name, found in parts.items():
         shapes = [found[number].shape for number in sorted(found)]
         unequal = [axis for axis, lengths in enumerate(zip(*shapes)) if len(set(lengths)) > 1]

@@ -20,12 +20,18 @@ from compare.checkpoint.saved import (
     WEIGHT,
     Saved,
     Tensor,
+    whole,
 )
 from compare.parity import layouts
 from shared.console import StopRun, UserError
 
 _MOST_STEPS = 100_000  # 0.999 to this power is too small for a float32
+_MOST_NAMES = 8  # in a message
 _TINY = 1e-37
+FALLING = (
+    "the old program's rate changes: from its next change on the two programs compute different "
+    "numbers, since Keras's velocity contains the rates of the past"
+)
 RATE_ADVICE = "name the rate of the next step with --learning_rate"
 
 
@@ -82,10 +88,15 @@ class Rates:
             )
         return rate
 
-    @property
-    def own(self) -> np.ndarray | None:
-        """The source's only rate; None if there are several, or if none is known."""
-        known = {float(rate): rate for rate in self._graph.values()}
+    def own(self, weights=()) -> np.ndarray | None:
+        """Returns the source's only rate; None if there are several, or if none is known.
+
+        Parameters
+        ----------
+        weights : if the rate is that of the optimizer of these.
+        """
+        rates = [self._graph[name] for name in weights if name in self._graph]
+        known = {float(rate): rate for rate in rates or self._graph.values()}
         for rate in (self._option, self._saved):
             if rate is not None:
                 return rate
@@ -119,13 +130,24 @@ def _counterparts(kind: str) -> tuple[str, ...]:
 
 
 def forget_bias(source: Saved, target: Saved | None, cell: str, option: float | None) -> float:
-    """Returns the forget bias of an LSTM cell of TensorFlow 1: the option's, the graph's, or 1."""
+    """Returns the forget bias of an LSTM cell of TensorFlow 1: the option's, the graph's, or 1.
+
+    Raises
+    ------
+    UserError : the graph has several, and does not show which is this cell's.
+    """
     if option is not None:
         return option
     for side in (source, target):
-        found = side.graph.forget_bias(cell) if side and side.graph else None
-        if found is not None:
-            return found
+        found = side.graph.forget_biases(cell) if side and side.graph else ()
+        if len(found) > 1:
+            every = " and ".join(f"{value:g}" for value in sorted(found))
+            raise UserError(
+                f"{cell}: the graph beside {side.path} has the forget biases {every}, and does not "
+                "show which is this cell's; give it with --forget_bias"
+            )
+        if found:
+            return found.pop()
     return 0.0 if "cudnn_compatible" in cell else layouts.FORGET_BIAS
 
 
@@ -137,9 +159,13 @@ class ForProgram:
         self.renaming = renaming
         self.rates = Rates(source, target, settings.learning_rate)
         self.result = Converted()
+        if settings.averages:
+            self._take_averages()
         self._take_slots_as_weights()
         self.pairs = pairing.pair(source, target, renaming)
         self.left_out = {name: True for name in self.pairs.left_out}
+        if settings.averages:
+            self.left_out.update((tensor.name, True) for tensor in source.of_kind(AVERAGE))
 
     def run(self) -> Converted:
         """Returns the values, by the target's names.
@@ -158,6 +184,25 @@ class ForProgram:
         self._check_rules()
         self._check_complete()
         return self.result
+
+    def _take_averages(self) -> None:
+        """Puts the moving averages in the place of their weights, and these in theirs.
+
+        Raises
+        ------
+        UserError : there are none.
+        """
+        averages = self.source.of_kind(AVERAGE)
+        if not averages:
+            raise UserError(
+                f"--averages: {self.source.path} has no moving averages of weights, such as "
+                "w/ExponentialMovingAverage; leave it out"
+            )
+        for average in averages:
+            weight = self.source.tensors[average.owner]
+            weight.key, average.key = average.key, weight.key
+            weight.parts, average.parts = average.parts, weight.parts
+        self.result.note(f"{len(averages)} weights have the values of their moving averages")
 
     def _take_slots_as_weights(self) -> None:
         """Treats a slot as a weight if a rule puts it in the place of one.
@@ -194,6 +239,8 @@ class ForProgram:
                     rate = self.rates.needed(self.source.tensors[sources[0]])
                     values = [scaled(value, old_kind, kind, rate) for value in values]
                     self.result.note(rate_note(old_kind, rate))
+                    if any(s.graph and s.graph.rate_changes() for s in (self.source, self.target)):
+                        self.result.note(FALLING)
                 for name, value in zip(targets, self._laid_out(ours, theirs, kind, values)):
                     self._set(name, value, sources)
 
@@ -250,6 +297,8 @@ class ForProgram:
                 f"{list(value.shape)}, but {name} is {tensor.form} in "
                 f"{self.target.path}; name another in --map, or mend the program"
             )
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            self.result.note(f"{' and '.join(sources) or name}: some values are infinite or NaN")
         self.result.values[name] = value.astype(tensor.dtype) if is_counter else value
         self.result.used.update(sources)
 
@@ -277,26 +326,62 @@ class ForProgram:
         named = [tensor for tensor in steps if tensor.name == counter.name] or steps
         if self.settings.step is not None:
             return np.int64(self.settings.step), [tensor.name for tensor in steps]
+        is_own = counter.name in self.target.trained
+        step, powers = self._step_of_adam(counter) if is_own or not named else (None, [])
+        if step is not None:
+            others = {tensor.name: int(self.source.value(tensor.name)) for tensor in named}
+            if others != dict.fromkeys(others, step) or not others:
+                but = "".join(f"; {name} is {other}" for name, other in others.items())
+                self.result.note(f"{counter.name}: {step}, as {' and '.join(powers)} have it{but}")
+            return np.int64(step), [*powers, *others]
         if len(named) == 1:
             return self.source.value(named[0].name), [named[0].name]
-        if not named:
-            step = step_of_powers(self.source)
-            if step is not None:
-                powers = [tensor.name for tensor in self.source.of_kind(POWER)]
-                self.result.note(f"{counter.name}: {step}, as {' and '.join(powers)} have it")
-                return np.int64(step), powers
         found = ", ".join(tensor.name for tensor in named) or "no counter of steps"
         raise UserError(
             f"{counter.name} needs a step, and {self.source.path} has {found}; "
             "give it with --step, or name one in --map"
         )
 
+    def _step_of_adam(self, counter: Tensor) -> tuple[int | None, list[str]]:
+        """Returns the steps of the Adam that the counter belongs to, and the powers that show it.
+
+        They are what Adam computes with. The program's own counter may count other things too:
+        batches, or the steps of two optimizers.
+        """
+        graph, powers = self.source.graph, {}
+        for owner in self._partners(self.target.trained.get(counter.name, ())):
+            for part in graph.order if graph else ():
+                if part in graph.powers and whole(part) == owner:
+                    powers[graph.powers[part][:2]] = graph.betas(part)
+        if powers:
+            betas = [found for found in powers.values() if found]
+        else:
+            every = [tensor.name for tensor in self.source.of_kind(POWER)]
+            powers, betas = {tuple(sorted(every)): None}, [(0.9, 0.999)]
+        if len(powers) != 1 or len(betas) != 1:
+            return None, []
+        names = [name for name in next(iter(powers)) if name in self.source.tensors]
+        if len(names) != 2:
+            return None, []
+        return step_of_powers(*map(self.source.value, names), betas[0]), names
+
+    def _partners(self, names) -> list[str]:
+        """Returns the source's weights that become these of the target."""
+        return [
+            name
+            for ours, theirs in self.pairs.found
+            if set(theirs.members) & set(names)
+            for name in ours.members
+        ]
+
     def _convert_rate(self) -> None:
         targets, sources = self.target.of_kind(RATE), self.source.of_kind(RATE)
-        own = self.rates.own
         for tensor in targets:
+            own = self.rates.own(self._partners(self.target.trained.get(tensor.name, ())))
+            if self._is_another_optimizer() and not self.settings.learning_rate:
+                own = None
             theirs, place = self.target.value(tensor.name), tensor.name
-            if own is None or len(targets) > 1:
+            if own is None or len(targets) > 1 and (sources or self.settings.learning_rate):
                 self._set(tensor.name, theirs, ())
                 self.result.note(f"{place}: {shown(theirs)}, kept as in {self.target.path}")
                 continue
@@ -308,33 +393,53 @@ class ForProgram:
                 )
         self.left_out.update((t.name, True) for t in sources if not targets)
 
+    def _is_another_optimizer(self) -> bool:
+        """Says whether the two optimizers have other slots, so that a rate means something else."""
+        ours, theirs = (
+            {t.kind for t in side.tensors.values() if t.owner} - {AVERAGE, MOMENTUM}
+            for side in (self.source, self.target)
+        )
+        ours, theirs = ({k for o in kinds for k in _counterparts(o)} for kinds in (ours, theirs))
+        return ours != theirs
+
     def _convert_powers(self) -> None:
         """Computes TensorFlow 1's powers of beta, or leaves them out for Keras."""
         targets = self.target.of_kind(POWER)
-        steps = [
-            self.result.values[t.name]
-            for t in self.target.of_kind(STEP)
-            if t.name in self.result.values
-        ]
         for tensor in targets:
             if tensor.name in self.source.tensors:
                 self._set(tensor.name, self.source.value(tensor.name), [tensor.name])
                 continue
-            step = int(steps[0]) if steps else self.settings.step
-            if step is None:
-                source = [int(self.source.value(t.name)) for t in self.source.of_kind(STEP)]
-                step = source[0] if len(source) == 1 else None
+            step, used = self._step_of_keras(tensor)
             if step is None:
                 raise UserError(f"{tensor.name} needs a step; give it with --step")
-            used = [t.name for t in self.source.of_kind(STEP)]
             self._set(tensor.name, power(self._beta(tensor), step + 1), used)
         if not targets:
             self.left_out.update((t.name, True) for t in self.source.of_kind(POWER))
 
+    def _step_of_keras(self, tensor: Tensor) -> tuple[int | None, list[str]]:
+        """Returns the steps of the optimizer that a power belongs to, and the counters used."""
+        counters, graph = self.source.of_kind(STEP), self.target.graph
+        powers = graph.powers if graph else {}
+        owners = {whole(name) for name, found in powers.items() if tensor.name in found}
+        for counter, trained in self.source.trained.items():
+            partners = {
+                name
+                for ours, theirs in self.pairs.found
+                if set(ours.members) & set(trained)
+                for name in theirs.members
+            }
+            if partners & owners:
+                return int(self.source.value(counter)), [counter]
+        done = [t.name for t in self.target.of_kind(STEP) if t.name in self.result.values]
+        steps = [int(self.result.values[name]) for name in done] or [self.settings.step]
+        if steps == [None] and len(counters) == 1:
+            steps = [int(self.source.value(counters[0].name))]
+        return steps[0], [counter.name for counter in counters]
+
     def _beta(self, tensor: Tensor) -> float:
         """Returns the constant whose power the target holds."""
         steps = [int(self.target.value(t.name)) for t in self.target.of_kind(STEP)]
-        start = steps[0] if steps else step_of_powers(self.target) or 0
+        start = steps[0] if steps else self._start() or 0
         beta = round(float(self.target.value(tensor.name)) ** (1 / (1 + start)), 6)
         if not 0 < beta < 1:
             raise UserError(
@@ -342,6 +447,11 @@ class ForProgram:
                 "does not show its beta; expected a checkpoint that the program saved at its start"
             )
         return beta
+
+    def _start(self) -> int | None:
+        """Returns the step that the target's powers of beta show."""
+        powers = sorted(tensor.name for tensor in self.target.of_kind(POWER))
+        return step_of_powers(*map(self.target.value, powers)) if len(powers) == 2 else None
 
     def _keep_seeds(self) -> None:
         for tensor in self.target.of_kind(SEED):
@@ -403,26 +513,33 @@ class ForProgram:
             found = pairing.candidates(unit, self.pairs, self.source, self.target)
             if found:
                 parts.append(f"{unit.members[0]} may be {' or '.join(found)}")
+                reason = self.pairs.doubts.get(unit.members[0])
+                parts[-1] += f" ({reason})" if reason else ""
                 told.update(unit.members)
-        owner = {name: self.source.tensors[name].owner for name in unused}
-        rest = [name for name in unused if name not in told and owner[name] not in told]
-        if any(owner.values()) and not any(t.owner for t in self.target.tensors.values()):
+        rest = _without_slots(self.source, unused, told)
+        is_built = any(self.target.trained.values()) or any(
+            tensor.owner for tensor in self.target.tensors.values()
+        )
+        if any(self.source.tensors[name].owner for name in unused) and not is_built:
             parts.append(
                 f"{self.target.path} has no slots of an optimizer: save it after "
                 "optimizer.build(model.trainable_variables), or after a step"
             )
         if rest:
-            parts.append(f"no counterpart for {', '.join(map(self._about, rest))}")
+            parts.append(f"no counterpart for {self._listed(self.source, rest)}")
         if missing and not told:
-            shown = [f"{n} ({self._kind(self.target, n)})" for n in missing]
-            parts.append(f"{self.target.path} also expects {', '.join(shown)}")
+            missing = _without_slots(self.target, missing, ())
+            parts.append(f"{self.target.path} also expects {self._listed(self.target, missing)}")
         return (
             f"{self.source.path}: {'; '.join(parts)}; say which is which in --map (- leaves one "
             "out), or --partial leaves out the rest"
         )
 
-    def _about(self, name: str) -> str:
-        return f"{name} ({self._kind(self.source, name)})"
+    def _listed(self, side: Saved, every: list[str]) -> str:
+        shown = [f"{name} ({self._kind(side, name)})" for name in every[:_MOST_NAMES]]
+        if len(every) > _MOST_NAMES:
+            shown[-1:] = [f"and {len(every) - _MOST_NAMES + 1} more, see `checkpoint show`"]
+        return ", ".join(shown)
 
     @staticmethod
     def _kind(side: Saved, name: str) -> str:
@@ -432,23 +549,28 @@ class ForProgram:
         )
 
 
+def _without_slots(side: Saved, names: list[str], told) -> list[str]:
+    """Returns the names without slots of what is named too, and without those already told."""
+    every = {*names, *told}
+    return [n for n in names if n not in told and side.tensors[n].owner not in every]
+
+
 def power(beta: float, exponent: int) -> np.ndarray:
     """Returns a power as TensorFlow 1 computes it, by float32 multiplications."""
     return np.multiply.accumulate(np.full(max(exponent, 1), beta, np.float32))[-1]
 
 
-def step_of_powers(source: Saved, betas: tuple[float, float] = (0.9, 0.999)) -> int | None:
+def step_of_powers(
+    beta1_power: np.ndarray, beta2_power: np.ndarray, betas: tuple[float, float] = (0.9, 0.999)
+) -> int | None:
     """Returns the number of steps that Adam's powers of beta show; None if they show none.
 
-    After n steps they are beta^(n + 1). They must agree about n, with the default betas.
+    After n steps they are beta^(n + 1). They must agree about n.
     """
-    powers = {t.name.rpartition("/")[2]: source.value(t.name) for t in source.of_kind(POWER)}
-    if set(powers) != {"beta1_power", "beta2_power"}:
-        return None
     first, second = (
         np.multiply.accumulate(np.full(_MOST_STEPS, beta, np.float32)) for beta in betas
     )
-    is_tiny = (first < _TINY) & (powers["beta1_power"] < _TINY)  # 0 in TensorFlow
-    same = (second == powers["beta2_power"]) & ((first == powers["beta1_power"]) | is_tiny)
+    is_tiny = (first < _TINY) & (beta1_power < _TINY)  # 0 in TensorFlow
+    same = (second == beta2_power) & ((first == beta1_power) | is_tiny)
     steps = np.flatnonzero(same & (second > _TINY))
     return int(steps[0]) if len(steps) == 1 else None

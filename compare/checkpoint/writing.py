@@ -80,7 +80,9 @@ def like(prefix: str, values: dict, saved) -> None:
     values : {name: value}.
     saved : the other checkpoint, a `Saved` with these names.
     """
-    keys = {saved.tensors[name].key: value for name, value in values.items()}
+    keys = {}
+    for name, value in values.items():
+        keys.update(saved.divided(name, value))
     if saved.is_tf2:
         keys.update(_objects_like(saved))
     tf1(prefix, keys)

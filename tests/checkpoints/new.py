@@ -17,6 +17,13 @@ folder, action, kinds = sys.argv[1], sys.argv[2], sys.argv[3:]
 data = np.load(os.path.join(folder, "data.npz"))
 X, Y = data["X"], data["Y"]
 CONVOLUTION = {"padding": "same", "use_bias": False}
+
+
+class Rows(layers.Layer):
+    def call(self, x):
+        return tf.cast(tf.abs(x[:, :, 0]) * 3, tf.int32) % 7
+
+
 LAYERS = {
     "layers": lambda: [
         layers.Reshape([6, 4, 1]),
@@ -25,7 +32,8 @@ LAYERS = {
         *[layers.Flatten(), layers.Dense(5, "tanh"), layers.Dense(2)],
     ],
     "lstm": lambda: [layers.LSTM(5), layers.Dense(2)],
-    "stacked": lambda: [layers.LSTM(4, return_sequences=True), layers.LSTM(4), layers.Dense(2)],
+    "stacked": lambda: [layers.RNN([layers.LSTMCell(4), layers.LSTMCell(4)]), layers.Dense(2)],
+    "embedding": lambda: [Rows(), layers.Embedding(7, 3), layers.Flatten(), layers.Dense(2)],
     "gru": lambda: [layers.GRU(5, reset_after=False), layers.Dense(2)],
     "reset_after": lambda: [layers.GRU(5), layers.Dense(2)],
 }
@@ -36,6 +44,7 @@ OPTIMIZERS = {
     "centered": lambda: optimizers.RMSprop(0.01, momentum=0.5, epsilon=1e-10, centered=True),
     "ema": lambda: optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9),
     "estimator": lambda: optimizers.Adagrad(0.1, epsilon=0.0),
+    "embedding": lambda: optimizers.Adam(0.01, beta_1=0.8, epsilon=1e-8),
 }
 
 
@@ -57,6 +66,7 @@ def train(model, optimizer, first, count):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(model(X[i], training=True) - Y[i]))
         gradients = tape.gradient(loss, model.trainable_variables)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         optimizer.apply(gradients, model.trainable_variables)
         losses.append(loss.numpy())
     averages = getattr(optimizer, "_model_variables_moving_average", [])

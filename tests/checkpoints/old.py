@@ -52,10 +52,17 @@ def model(kind, x):
     if kind == "lstm":
         return recurrent(x, tf.nn.rnn_cell.LSTMCell(5, forget_bias=0.5))
     if kind == "stacked":
-        cells = [tf.nn.rnn_cell.BasicLSTMCell(4) for _ in range(2)]
+        cells = [tf.nn.rnn_cell.BasicLSTMCell(4), tf.nn.rnn_cell.LSTMCell(4, forget_bias=0.0)]
+        cells[0] = tf.nn.rnn_cell.DropoutWrapper(cells[0], output_keep_prob=1.0)
         return recurrent(x, tf.nn.rnn_cell.MultiRNNCell(cells))
     if kind == "gru":
         return recurrent(x, tf.nn.rnn_cell.GRUCell(5))
+    if kind == "embedding":  # its parts get the rows in turn
+        parts = tf.fixed_size_partitioner(3)
+        init = tf.random_normal_initializer(stddev=0.3, seed=1)
+        table = tf.get_variable("table", [7, 3], initializer=init, partitioner=parts)
+        rows = tf.cast(tf.abs(x[:, :, 0]) * 3, tf.int32) % 7
+        return dense(tf.reshape(tf.nn.embedding_lookup(table, rows), [-1, 18]), "out", 2)
     partitioner = tf.fixed_size_partitioner(3) if kind == "partitioned" else None
     return two_layers(x, partitioner)
 
@@ -70,6 +77,9 @@ def training(kind, loss, step):
         optimizer = tf.train.GradientDescentOptimizer(0.1)
     elif kind == "estimator":
         optimizer = tf.train.AdagradOptimizer(0.1)
+    elif kind == "embedding":  # the counter counts examples
+        op = tf.train.AdamOptimizer(0.01, beta1=0.8, name="mine").minimize(loss)
+        return tf.group(op, tf.assign_add(step, 16))
     else:
         optimizer = tf.train.AdamOptimizer(0.01)
     op = optimizer.minimize(loss, global_step=step)
