@@ -80,7 +80,7 @@ def test_each_command_prints_what_the_page_shows(tmp_path):
 def check_the_numbers(printed):
     """What the page says of them holds: the accuracy comes along, and the speed is alike."""
     accuracies = re.findall(r"test accuracy (\S+)", "\n".join(printed.values()))
-    assert len(accuracies) == 3 and min(map(float, accuracies)) > 0.9
+    assert len(accuracies) == 4 and min(map(float, accuracies)) > 0.9
     assert accuracies[0] == accuracies[2]  # the old program's, and that of its checkpoint
     seconds = [
         float(number)
