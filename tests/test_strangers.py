@@ -444,6 +444,22 @@ def test_clipping(tmp_path, given, text):
     assert found.place == evidence.IN_CLIPPING
 
 
+def test_clipping_whose_effect_shows_later(tmp_path):
+    """Adam's first steps are the same for a gradient of any scale."""
+    early = [step(), step(given=G * np.float32(0.5))]
+    late = [step(W - G), step(W - 2 * G)]
+    sides = [
+        recording(tmp_path / f"{name}.npz", {"w": W}, *steps)
+        for name, *steps in (("a", early[0], late[0]), ("b", early[1], late[1]))
+    ]
+    for side in sides:  # the weights of the first step agree
+        side.values[1, "w"], side.rows[1]["w"] = sides[0].values[1, "w"], sides[0].rows[1]["w"]
+    found = mapping.find(*sides, lambda name: None)
+    parting = envelope.part(*sides, [sides[0]], [0, 1, 2], found)
+    cause = evidence.explain(*sides, found, parting, [sides[0]])
+    assert parting.step == 2 and "They are so since step 1" in cause.texts[0]
+
+
 def test_constants_and_optimizers(tmp_path):
     ours = step(**{"constants/Adam/epsilon": 1e-8, "constants/Adam/beta1": 0.9})
     theirs = step(**{"constants/Adam/epsilon": 1e-7, "constants/Adam/beta1": 0.9})

@@ -68,6 +68,7 @@ SPARSE = (
     "before apply makes Keras's do so too."
 )
 CLIP = "The gradients agree, but they are clipped differently: {reference} / {candidate}."
+CLIPPED_SINCE = " They are so since step {step}, where the weights still agree within rounding."
 OPTIMIZER = "The gradients agree, but the optimizers are others: {reference} / {candidate}."
 CONSTANTS = "The gradients agree, but the optimizer's constants differ: {which}."
 FIRST_SLOTS = (
@@ -451,11 +452,21 @@ class Evidence:
         return Cause([BACKWARD.format(names=_list(differing))], (STOPPED, list(differing)))
 
     def clipping(self):
-        kinds = [self._clip(side) for side in self.sides]
-        given = [name for name in self.trained if not self.agrees(f"gradients/{name}")]
-        if None in kinds or not given:
-            return None
-        return Cause([CLIP.format(reference=kinds[0], candidate=kinds[1])], IN_CLIPPING)
+        """Of an optimizer that scales its steps, such as Adam, the effect may show steps later."""
+        parted = self.step
+        try:
+            for step in self.sides[0].steps[1:]:
+                self.step = step
+                kinds = [self._clip(side) for side in self.sides]
+                given = [name for name in self.trained if not self.agrees(f"gradients/{name}")]
+                if None not in kinds and given and not self._differing():
+                    text = CLIP.format(reference=kinds[0], candidate=kinds[1])
+                    since = "" if step == parted else CLIPPED_SINCE.format(step=step)
+                    return Cause([text + since], IN_CLIPPING)
+                if step >= parted:
+                    return None
+        finally:
+            self.step = parted
 
     def _clip(self, side):
         """Says how a program changes its gradients before it applies them; None if unknown."""
