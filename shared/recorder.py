@@ -29,6 +29,7 @@ import numpy as np
 
 from shared import files, npz
 from shared.console import UserError
+from shared.fed_batches import FedBatches
 from shared.predictions import Operations, Predictions
 from shared.trace import Trace
 
@@ -73,6 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="FILE", help="an .npz of variables' initial values, by their names"
     )
     parser.add_argument(
+        "--batches",
+        metavar="FILE",
+        help="an .npz of batches to feed the program instead of its own, by names such as 1/x: "
+        "the step, and any name",
+    )
+    parser.add_argument(
         "--disturb",
         action="store_true",
         help="change the last bits of the weights before the first prediction",
@@ -100,19 +107,25 @@ def of_arguments(options: argparse.Namespace) -> Recorder | None:
     steps = (options.values_at or "").split(",")
     if not all(step.strip().isdecimal() for step in steps if step):
         raise UserError(f"--values_at={options.values_at}: expected steps such as 0,1,20")
-    try:
-        start = npz.load(options.weights) if options.weights else {}
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"--weights={options.weights}: {reason}; expected an .npz of arrays")
+    start = _arrays("--weights", options.weights)
+    batches = _arrays("--batches", options.batches)
     if options.operations and os.path.exists(options.operations):
         raise UserError(f"--operations={options.operations}: exists; name a new file")
     trace = Trace(options.trace, options.every, [int(step) for step in steps if step])
     recorder = Recorder(trace, options.last_step, start, options.random)
     recorder.disturbs = options.disturb
+    recorder.batches = FedBatches(batches) if batches else None
     if options.operations:
         recorder.operations = OperationsFile(options.operations, options.operations_at)
     return recorder
+
+
+def _arrays(option: str, path: str | None) -> dict[str, np.ndarray]:
+    try:
+        return npz.load(path) if path else {}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{option}={path}: {reason}; expected an .npz of arrays")
 
 
 def of_operation(kind: str) -> tuple[str, dict[str, float]]:
@@ -230,6 +243,7 @@ class Recorder:
         self.operations = None  # or OperationsFile
         atexit.register(self._refresh)  # runs before the trace is saved
         self.disturbs = False
+        self.batches = None  # or FedBatches
         self.predictions = Predictions()  # None if the program trains
         self.predicted_operations = Operations()
         atexit.register(self._record_predictions)  # runs before the trace is saved

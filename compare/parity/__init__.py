@@ -75,6 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "has its own (default: aligned)",
     )
     parser.add_argument(
+        "--batches",
+        choices=("own", "reference"),
+        default="own",
+        help="two programs: the candidate reads its own batches, or is fed the reference's, where "
+        "its step takes arrays or a dataset (default: own)",
+    )
+    parser.add_argument(
         "--exact",
         action="store_true",
         help="two programs: exit 1 if they agree only within rounding",

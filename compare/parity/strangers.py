@@ -152,9 +152,12 @@ class Runs:
         self.start = [None, None]
         self.compared = None  # (reference, candidate, step), what the verdict is about
         self._operations = None
+        self._batches = None
         self._console = console
         self._folder = os.path.abspath(folder)
         values = [step for step in VALUES_AT if step < settings.steps] + [settings.steps]
+        if getattr(settings, "batches", "own") == "reference":  # those of all steps are fed
+            values = range(settings.steps + 1)
         self._options = [
             f"--last_step={settings.steps}",
             f"--values_at={','.join(map(str, values))}",
@@ -178,6 +181,8 @@ class Runs:
             chosen = [*self._options, *options]
             if weights:
                 chosen.append(f"--weights={self.path(weights)}")
+            if which == 1 and self._batches:
+                chosen.append(f"--batches={self._batches}")
             stranger = self.pair[which]
             path = self.path(f"{stranger.name}_{name}")
             return record(stranger, path, chosen, environment or {})
@@ -188,6 +193,26 @@ class Runs:
     def both(self, why: str, name: str, options: list[str] = ()) -> list[Recording]:
         jobs = [(which, name, self.start[which], options) for which in (0, 1)]
         return self.run(why, *jobs)
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether the candidate is fed the reference's batches."""
+        return self._batches is not None
+
+    def write_batches(self, reference: Recording) -> None:
+        """Writes what the reference was fed; the candidate is fed it from now on."""
+        batches = {
+            f"{step}/{name.partition('/')[2]}": value
+            for (step, name), value in reference.values.items()
+            if name.startswith("inputs/") and value.ndim
+        }
+        if not batches:
+            raise UserError(
+                f"--batches=reference: {self.pair[0].title} is fed no arrays and reads no dataset "
+                "that could be recorded; leave the option out"
+            )
+        self._batches = self.path("batches")
+        np.savez(self._batches, **batches)
 
     def write_starts(self, reference: Recording) -> None:
         """Writes the reference's initial weights, as they are and with other last bits."""
@@ -289,8 +314,11 @@ def compare(console, what, folder, renaming, settings) -> dict:
     if settings.weights == "reference" and not _starts_alike(reference, candidate, found):
         np.savez(runs.path("weights"), **mapping.initial_values(reference, found))
         runs.start[1] = "weights"
-        why = "recording the candidate from the reference's weights"
-        (candidate,) = runs.run(why, (1, "aligned", "weights"))
+    if getattr(settings, "batches", "own") == "reference" and not predict:
+        runs.write_batches(reference)
+    if runs.start[1] or runs.has_batches:
+        why = "recording the candidate from what the reference has"
+        (candidate,) = runs.run(why, (1, "aligned", runs.start[1]))
     candidate = mapping.renamed(candidate, found)
     report = {
         "reference": titles[0],
@@ -304,6 +332,7 @@ def compare(console, what, folder, renaming, settings) -> dict:
         "alone": [list(names) for names in found.alone],
         "weights": "reference" if runs.start[1] else "own",
         "random": settings.random,
+        "batches": "reference" if runs.has_batches else "own",
         "notes": [],
     }
     judge = predictions.judge if predict else _judged
@@ -448,6 +477,8 @@ def show(console, report: dict, folder: str) -> None:
     alignment = [f"{count} weights paired (see {os.path.join(folder, 'map.txt')})"]
     if report["weights"] == "reference":
         alignment.append("the candidate starts from the reference's weights")
+    if report["batches"] == "reference":
+        alignment.append("the candidate is fed the reference's batches")
     if report["random"] != "own":
         alignment.append(
             {"aligned": "the same noise in dropout", "off": "no dropout"}[report["random"]]

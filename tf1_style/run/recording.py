@@ -152,7 +152,11 @@ def _watch_runs(recorder, differentiations):
             return _predict(recorder, call, self, tensors, given, options, run_metadata)
         if recorder.step == 0:
             recorder.initial(lambda: _values(run, self))
-        if not recorder.begin(update.names):
+        due = recorder.begin(update.names)
+        if recorder.batches and feed_dict:
+            fed = recorder.batches.replaced(recorder.step, feed_dict.values())
+            feed_dict = dict(zip(feed_dict, fed))
+        if not due:
             return run(self, fetches, feed_dict, options, run_metadata)
         plain = ("names", "flags", "lines")
         extra = {key: value for key, value in update._asdict().items() if key not in plain}

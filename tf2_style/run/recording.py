@@ -28,6 +28,7 @@ from tensorflow.python.util import tf_stack
 
 from shared import user_lines
 from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe, of_operation
+from tf2_style.run.fed_batches import replaced
 from tf2_style.run.predictions import PredictionWatcher
 
 _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
@@ -225,6 +226,8 @@ class _Watcher:
         def called(self, *arguments, **keywords):
             if tf.inside_function() or watcher.has("is_called"):
                 return call(self, *arguments, **keywords)
+            if watcher.recorder.batches:
+                arguments, keywords = replaced(watcher.recorder, (arguments, keywords))
             watcher.arguments = tf.nest.flatten((arguments, keywords))
             with watcher.flag("is_called"):
                 return call(self, *arguments, **keywords)
@@ -232,6 +235,8 @@ class _Watcher:
         @functools.wraps(get_next)
         def got(self):
             found = get_next(self)
+            if watcher.recorder.batches:
+                found = replaced(watcher.recorder, found)
             watcher.from_iterator = tf.nest.flatten(found)
             return found
 
