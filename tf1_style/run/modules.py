@@ -137,7 +137,8 @@ class OldProgram:
             top = os.path.relpath(path, max(inside, key=len)).split(os.sep)[0]
             return top in OLD_LIBRARIES
         if any(path.startswith(os.path.join(PROJECT, name) + os.sep) for name in PACKAGES):
-            return path.startswith(self.folder + os.sep) and self.folder != PROJECT
+            is_inside = self.folder.startswith(PROJECT + os.sep)  # else the project is beside it
+            return is_inside and path.startswith(self.folder + os.sep)
         return True
 
     def read(self, path, text=None):

@@ -635,6 +635,18 @@ def _networkx():
     }
 
 
+def _yaml():
+    import yaml
+
+    def load(stream, Loader=yaml.FullLoader):
+        return yaml.load(stream, Loader)
+
+    def load_all(stream, Loader=yaml.FullLoader):
+        return yaml.load_all(stream, Loader)
+
+    return {"yaml.load": load, "yaml.load_all": load_all}
+
+
 # Old module -> function that returns its old names.
 _CHANGED = {
     "PIL": _pillow,
@@ -660,6 +672,7 @@ _CHANGED = {
     "sys": _sys,
     "time": _time,
     "xml": _xml,
+    "yaml": _yaml,
 }
 _CHANGED_SINCE_2 = {
     "StringIO": _string_io,

@@ -7,6 +7,7 @@ import ast
 import builtins
 import difflib
 import functools
+import io
 import math
 import operator
 import tokenize
@@ -205,6 +206,13 @@ class _Python2(ast.NodeTransformer):
         call = _call("__divide_in_place__", node, old, node.value)
         return ast.copy_location(ast.Assign([node.target], call), node)
 
+    def visit_Compare(self, node):
+        self.generic_visit(node)
+        name = _ORDERS.get(type(node.ops[0]))
+        if name is None or len(node.ops) > 1:
+            return node
+        return _call("__order__", node, ast.Constant(name), node.left, node.comparators[0])
+
     def visit_Call(self, node):
         self.generic_visit(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "decode":
@@ -233,6 +241,26 @@ def _call(name, node, *arguments):
 def divide(a, b, floor=operator.floordiv, true=arrays.BUILTINS["__true_divide_old__"]):
     """Python 2's `a / b`: rounds down if both are integers, arrays or tensors of them included."""
     return floor(a, b) if _is_integer(a) and _is_integer(b) else true(a, b)
+
+
+_ORDERS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
+
+
+def _order(name, a, b):
+    """Python 2's `a < b`: None is less than all, and a number less than what is none."""
+    compare = getattr(operator, name)
+    try:
+        return compare(a, b)
+    except TypeError:
+        places = [
+            (x is not None, not isinstance(x, (int, float)), type(x).__name__) for x in (a, b)
+        ]
+        if places[0] == places[1] or not all(isinstance(x, _PLAIN) for x in (a, b)):
+            raise
+        return compare(*places)
+
+
+_PLAIN = (int, float, str, bytes, list, tuple, dict, type(None))
 
 
 def _is_integer(value):
@@ -271,8 +299,19 @@ def _sorted(values, cmp=None, key=None, reverse=False):
     return sorted(values, key=key, reverse=reverse)
 
 
+class _Written(io.BufferedWriter):
+    """A binary file that takes text, too."""
+
+    def write(self, data):
+        return super().write(
+            data.encode(errors="surrogateescape") if isinstance(data, str) else data
+        )
+
+
 def _open(name, mode="r", buffering=-1, **keywords):
     """Python 2's open, whose texts are bytes: what is no UTF-8 does not stop the program."""
+    if "b" in mode and mode[0] in "aw" and "+" not in mode:
+        return _Written(io.FileIO(name, mode))
     if "b" in mode:
         return open(name, mode, buffering if buffering != 1 else -1, **keywords)
     return open(name, mode, buffering or -1, **{"errors": "surrogateescape", **keywords})
@@ -291,6 +330,7 @@ PYTHON2_BUILTINS = {
         divide, floor=operator.ifloordiv, true=operator.itruediv
     ),
     "__decode__": _decode,
+    "__order__": _order,
     "basestring": (str, bytes),
     "file": _open,
     "open": _open,

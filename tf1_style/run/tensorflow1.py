@@ -136,9 +136,11 @@ def _attribute(module, name):
 
 
 def _is_import(name, found):
-    """Whether a file of contrib, such as `python.ops`, is only what its stand-in has imported."""
-    path = getattr(found, "__name__", "") if isinstance(found, types.ModuleType) else ""
-    return path.startswith("tensorflow.python.") and _is_contrib_file(name)
+    """Whether what was found for a file of contrib is no file, but what its stand-in has imported,
+    such as `ops`, or a function of the same name, such as `rnn`."""
+    is_file = isinstance(found, types.ModuleType)
+    is_file = is_file and not found.__name__.startswith("tensorflow.python.")
+    return _is_contrib_file(name) and not is_file
 
 
 def _is_contrib_file(name):
@@ -177,6 +179,18 @@ def _free_flags():
 
     app.define_help_flags = define_help_flags
     flags.FlagValues._parse_flags = parse
+    take_text, take_number = flags.ArgumentParser.parse, flags.IntegerParser.convert
+
+    def as_given(self, argument):
+        return take_text(self, argument) if isinstance(argument, str) else argument
+
+    def number(self, argument):
+        """Takes a default such as 1e6 or 0.5 for an integer, as TensorFlow before 1.5 did."""
+        if not isinstance(argument, float):
+            return take_number(self, argument)
+        return int(argument) if argument.is_integer() else argument
+
+    flags.ArgumentParser.parse, flags.IntegerParser.convert = as_given, number
     flags.Flag._update_logging_levels = lambda self: None  # absl asks this of a flag `verbosity`
     for module, found in own.flags_by_module_dict().items():
         if module.startswith("absl."):
