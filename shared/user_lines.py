@@ -9,6 +9,8 @@ import sys
 import sysconfig
 from typing import Iterable
 
+FROM = " < "  # joins the places of a stack
+_MOST = 8  # places of a stack that are kept
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PROJECT = ("compare", "shared", os.path.join("tf1_style", "run"), os.path.join("tf2_style", "run"))
 
@@ -50,7 +52,27 @@ def here() -> str:
     return ""
 
 
+def stack(frames: Iterable[tuple[str, int]]) -> str:
+    """Returns the places of all frames in a user's files, the innermost first, joined by FROM.
+
+    Parameters
+    ----------
+    frames : (path, line number), the outermost first.
+    """
+    places = [f"{os.path.abspath(path)}:{n}" for path, n in frames if is_own(path)]
+    return FROM.join(places[::-1][:_MOST])
+
+
+def here_stack() -> str:
+    """Returns the user's lines that are being executed, as `stack` does."""
+    frames, frame = [], sys._getframe(1)
+    while frame is not None:
+        frames.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return stack(frames[::-1])
+
+
 def text(place: str) -> str:
     """Returns the source of "file:line", stripped; "" if it cannot be read."""
-    path, _, number = place.rpartition(":")
+    path, _, number = place.partition(FROM)[0].rpartition(":")
     return linecache.getline(path, int(number)).strip() if number.isdigit() else ""

@@ -116,6 +116,10 @@ AVERAGED = (
     "The weights agree, but their averages ({names}) do not: {reference} in the reference, "
     "{candidate} in the candidate."
 )
+NOT_FINITE = (
+    "The {what} of the {side} {is_} not finite (NaN or infinite), the other's {is_}: a logarithm "
+    "or a division of 0, a root of a negative number, or numbers that grow without limit."
+)
 START = "The programs start from other values: {names}."
 BY_HAND = "The gradients agree, but not the updates. The {side}'s is that of {kind}, but {how}."
 FACTOR = (
@@ -132,6 +136,7 @@ FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "opti
 # candidate, or the reference, does not train them.
 ASSIGNED, STOPPED, STOPPED_IN_REFERENCE = "assigned", "stopped", "stopped in the reference"
 STOPS = STOPPED, STOPPED_IN_REFERENCE
+FROM_NAN = "not finite"
 
 
 @dataclass
@@ -143,13 +148,17 @@ class Cause:
     texts : sentences, the cause first.
     place : FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER (with "/Adam_2" for one of several), IN_STEP, or
         the reference's names of variables, alone or after ASSIGNED, STOPPED ...
+    inputs : both programs' arrays, if the step's data differ.
     """
 
     texts: list[str]
     place: str | list[str] | tuple[str, list[str]]
+    inputs: tuple | None = None
 
 
-def explain(reference, candidate, found: mapping.Mapping, parting: Parting, envelope) -> Cause:
+def explain(
+    reference, candidate, found: mapping.Mapping, parting: Parting, envelope, is_data_same=False
+) -> Cause:
     """Returns why two programs part.
 
     Parameters
@@ -158,6 +167,8 @@ def explain(reference, candidate, found: mapping.Mapping, parting: Parting, enve
     found : which variable is which.
     parting : the step at which they part.
     envelope : recordings of the reference, disturbed.
+    is_data_same : whether the data are known to be the same, although one program feeds them
+        otherwise than the other.
     """
     case = Evidence(reference, candidate, found, parting, envelope)
     if parting.step == reference.steps[0] and set(parting.tensors) <= set(found.slots):
@@ -165,8 +176,9 @@ def explain(reference, candidate, found: mapping.Mapping, parting: Parting, enve
     if parting.step == reference.steps[0]:
         return Cause([START.format(names=_list(parting.tensors))], list(parting.tensors))
     rules = (
-        case.data,
+        *([] if is_data_same else [case.data]),
         case.lacking,
+        case.not_finite,
         case.untrained,
         case.penalty,
         case.scaled,
@@ -237,6 +249,8 @@ class Evidence:
         return not self.parting.loss
 
     def data(self):
+        if None not in self.losses and self.losses_agree and not self._differing():
+            return None  # one program scales in its graph what the other is fed
         ours, theirs = (_inputs(side, self.step) for side in self.sides)
         if not ours or not theirs:
             return None
@@ -253,7 +267,7 @@ class Evidence:
                 if not like:
                     return None
                 what = _difference(name, array, theirs[like[0]])
-                return Cause([DATA.format(what=what)], IN_STEP)
+                return Cause([DATA.format(what=what)], IN_STEP, (array, theirs[like[0]]))
         return None
 
     def lacking(self):
@@ -269,7 +283,27 @@ class Evidence:
                 return Cause([LACKING.format(names=_list(names), side=side)], names)
         return None
 
+    def not_finite(self):
+        for side, other in ((1, 0), (0, 1)):
+            losses = self.losses[side], self.losses[other]
+            who = ("reference", "candidate")[side]
+            if None not in losses and not np.isfinite(losses[0]) and np.isfinite(losses[1]):
+                text = NOT_FINITE.format(what="loss", side=who, is_="is")
+                return Cause([text], FROM_NAN)
+            names = [
+                name
+                for name, pair in self._gradients().items()
+                if not np.isfinite(pair[side]).all() and np.isfinite(pair[other]).all()
+            ]
+            if names:
+                what = f"gradients of {_list(names)}"
+                return Cause([NOT_FINITE.format(what=what, side=who, is_="are")], names)
+        return None
+
     def untrained(self):
+        # A term that is missing in the loss takes the gradients of all that it depends on.
+        if not self.losses_agree and self._differing():
+            return None
         for side, place, names in zip(("candidate", "reference"), STOPS, self.only):
             if names:
                 text = NOT_TRAINED.format(names=_list(names), side=side, **_number(names))

@@ -52,7 +52,7 @@ def _first(side: lines.Operations, report: dict, name: str) -> int | None:
     found = (report.get("located") or {}).get(name)
     if not found or not found["operation"]:
         return None
-    key = found["place"], found["operation"], found["shape"]
+    key = found.get("inside") or found["place"], found["operation"], found["shape"]
     for number, about in enumerate(side.about):
         if (about["line"], about["type"], side.shapes[number]) == key:
             return number

@@ -31,12 +31,15 @@ class SourceLine:
     text : the line.
     operation : the type of the operation, such as "MaxPool"; "" if the line is not one's.
     shape : of its first output; None if there is no operation.
+    inside : "file:number" of the line in a helper function that it calls and that made the
+        operation; "" if it made it itself.
     """
 
     place: str
     text: str
     operation: str = ""
     shape: list[int] | None = None
+    inside: str = ""
 
 
 @dataclass
@@ -67,6 +70,7 @@ class Operations:
         self.is_rooted = []  # whether an operation depends on an input or on a variable
         self.users = [[] for _ in self.about]
         for number, operation in enumerate(self.about):
+            operation["stack"] = operation["line"].split(user_lines.FROM)
             if operation["type"] in SHAPES:  # it does not depend on the values of its input
                 operation["inputs"] = []
             is_source = operation["type"] in SOURCES or operation["type"].startswith("Iterator")
@@ -85,10 +89,18 @@ class Operations:
         value = self.values[number]
         return value.size > 1 and bool(np.ptp(value) > 0)
 
-    def line(self, number: int) -> SourceLine:
+    def holds(self, array: np.ndarray) -> bool:
+        """Says whether an operation has the numbers of an array, as far as float32 has them."""
+        array = array.reshape(-1)
+        return any(
+            value.size == array.size and np.allclose(value, array, rtol=1e-5, atol=1e-6)
+            for value in self.values
+        )
+
+    def line(self, number: int, level: int = 0) -> SourceLine:
+        """Returns the line of an operation, or `level` calls further outside."""
         operation = self.about[number]
-        place = operation["line"]
-        return SourceLine(place, user_lines.text(place), operation["type"], self.shapes[number])
+        return _line(operation["stack"], level, operation["type"], self.shapes[number])
 
     def apart(self, partners: list) -> list[int]:
         """Returns the operations without a partner on which none with one depends, in order."""
@@ -137,11 +149,59 @@ def _locate(reference: Operations, candidate: Operations, close: float) -> Locat
         ours = _next(reference, partners[mains[first]], set(others))
     if ours is None:
         ours = next(iter(others), None)
+    level = _call(candidate, first, partners, reference, ours)
     agree = sum(partner is not None for partner in partners[:first])
     before = sum(number not in inside for number in range(first))
     return Located(
-        None if ours is None else reference.line(ours), candidate.line(first), agree, before
+        None if ours is None else reference.line(ours), candidate.line(first, level), agree, before
     )
+
+
+def _call(side: Operations, number: int, partners: list, other: Operations, ours) -> int:
+    """Returns how many calls outside of an operation's line the mistake is.
+
+    A line in a helper function that other calls reach, too, and whose operations agree there, is
+    right: the call is wrong. Unless it makes another operation than the reference's in every call.
+    """
+    operation = side.about[number]
+    stack, kind = operation["stack"], operation["type"]
+    for level, place in enumerate(stack[:-1]):
+        elsewhere = []
+        for n, found in enumerate(side.about):
+            if partners[n] is not None and side.is_telling(n) and place in found["stack"]:
+                outside = found["stack"][found["stack"].index(place) + 1 :]
+                if outside and outside != stack[level + 1 :]:
+                    elsewhere.append(n)
+        if not elsewhere:
+            return level
+        if ours is not None and other.about[ours]["type"] != kind:
+            theirs = [other.about[partners[n]]["type"] for n in elsewhere if _type(side, n) == kind]
+            if other.about[ours]["type"] in theirs:
+                return level
+    return len(stack) - 1
+
+
+def _type(side: Operations, number: int) -> str:
+    return side.about[number]["type"]
+
+
+def _line(stack: list[str], level: int, operation: str = "", shape=None) -> SourceLine:
+    place = stack[level]
+    return SourceLine(place, user_lines.text(place), operation, shape, stack[0] if level else "")
+
+
+def first_not_finite(reference: Operations, candidate: Operations) -> Located | None:
+    """Returns the first operation of the candidate that makes NaN or infinite of finite numbers."""
+
+    def is_finite(number):
+        return bool(np.isfinite(candidate.values[number]).all())
+
+    for number, operation in enumerate(candidate.about):
+        if not is_finite(number) and all(map(is_finite, operation["inputs"])):
+            found = _locate(reference, candidate, CLOSE[0])
+            ours = found.reference if found else None
+            return Located(ours, candidate.line(number))
+    return None
 
 
 def _partner(side: Operations, number: int, other: Operations, close: float) -> int | None:
@@ -192,10 +252,16 @@ def _next(side: Operations, number: int, apart: set[int]) -> int | None:
 
 def of_variables(side: Operations, names: list[str]) -> SourceLine | None:
     """Returns the line that made the first of some variables."""
-    place = next(
-        (side.lines["variables"].get(n) for n in names if n in side.lines["variables"]), ""
-    )
-    return SourceLine(place, user_lines.text(place)) if place else None
+    stacks = {n: place.split(user_lines.FROM) for n, place in side.lines["variables"].items()}
+    stack = next((stacks[n] for n in names if n in stacks), [""])
+    others = [found for n, found in stacks.items() if n not in names]
+    level = 0
+    while level < len(stack) - 1 and any(
+        stack[level] in found and found[found.index(stack[level]) + 1 :] != stack[level + 1 :]
+        for found in others
+    ):  # the line is in a helper function, which made other variables, too
+        level += 1
+    return _line(stack, level) if stack[0] else None
 
 
 def of_kind(side: Operations, kind: str) -> SourceLine | None:
@@ -242,4 +308,6 @@ def shown(line: SourceLine) -> str:
     """Returns a line as the verdict prints it."""
     path, _, number = line.place.rpartition(":")
     what = f"    {line.operation}  {line.shape}" if line.operation else ""
+    if line.inside:
+        what += f"    by way of {os.path.basename(line.inside)}  {user_lines.text(line.inside)}"
     return f"{os.path.basename(path)}:{number}  {line.text}{what}"

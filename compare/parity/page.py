@@ -189,7 +189,11 @@ def _value(side: lines.Operations, report: dict, name: str):
     found = (report.get("located") or {}).get(name) or {}
     for number, about in enumerate(side.about):
         key = about["line"], about["type"], side.shapes[number]
-        if found and key == (found["place"], found["operation"], found["shape"]):
+        if found and key == (
+            found.get("inside") or found["place"],
+            found["operation"],
+            found["shape"],
+        ):
             return side.values[number].reshape(side.shapes[number])
     return None
 

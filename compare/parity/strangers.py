@@ -373,9 +373,13 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
         narrowed = part(*again, sorted({0, 1, *between}), found, fused)
         if narrowed:
             (reference, candidate, envelope), parting = again, narrowed
-    cause = evidence.explain(reference, candidate, found, parting, envelope)
+    sides = reference, candidate, found, parting, envelope
+    cause = evidence.explain(*sides)
     runs.compared = reference, candidate, parting.step
-    located = _locate(runs.operations(max(parting.step, 1)), found, cause.place)
+    operations = runs.operations(max(parting.step, 1))
+    if operations and cause.inputs and _is_scaled_inside(operations, cause.inputs):
+        cause = evidence.explain(*sides, is_data_same=True)
+    located = _locate(operations, found, cause.place)
     return {
         **notes,
         "verdict": DIFFERENT,
@@ -386,6 +390,11 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
         "causes": cause.texts,
         "located": None if located is None else asdict(located),
     }
+
+
+def _is_scaled_inside(operations: list[lines.Operations], inputs) -> bool:
+    """Says whether one program computes in its graph what the other is fed."""
+    return operations[0].holds(inputs[1]) or operations[1].holds(inputs[0])
 
 
 def _has_values(side: Recording, step: int) -> bool:
@@ -407,6 +416,8 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
         return None
     if place == evidence.FORWARD_PASS:
         return lines.locate(*sides)
+    if place == evidence.FROM_NAN:
+        return lines.first_not_finite(*sides) or lines.locate(*sides)
     if isinstance(place, str):
         return lines.Located(*(lines.of_kind(side, place) for side in sides))
     if isinstance(place, tuple):

@@ -7,6 +7,7 @@ the optimizer's constants and the inputs are fetched in that same run. The graph
 
 import functools
 import re
+import types
 import weakref
 from collections import namedtuple
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.python.client.session import BaseSession
-from tensorflow.python.ops import gradients_util, nn_ops
+from tensorflow.python.ops import gradients_util, nn_ops, rnn, while_loop
 from tensorflow.python.ops.ref_variable import RefVariable
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 from tensorflow.python.training.optimizer import Optimizer
@@ -36,6 +37,7 @@ Update = namedtuple("Update", "names losses gradients differentiated constants i
 _APPLY = re.compile(r"(Resource)?(Sparse)?Apply(\w+)")
 _ASSIGN = re.compile(r"(Assign|AssignSub|AssignAdd|Scatter\w+|Resource\w*Scatter\w+)(VariableOp)?")
 _SOURCES = ("IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2")
+_UNROLLED = 64  # time steps that a graph without a loop may have
 _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
 
 
@@ -44,10 +46,12 @@ def install(recorder: Recorder) -> None:
     differentiations = weakref.WeakKeyDictionary()  # graph -> [(ys, xs, gradients)]
     _watch_gradients(differentiations)
     _watch_variables(recorder)
+    layers = weakref.WeakKeyDictionary()  # graph -> number of the last layer that draws noise
     if recorder.operations:
         _watch_optimizers(recorder.operations.lines)
+        _unroll_cells(layers)
     if recorder.random != "own":
-        _replace_noise(recorder)
+        _replace_noise(recorder, layers)
     _watch_runs(recorder, differentiations)
 
 
@@ -99,10 +103,32 @@ def _replace_initializer(variable, value):
     variable.initializer._update_input(1, constant)
 
 
-def _replace_noise(recorder):
+def _unroll_cells(layers):
+    """Makes the time steps of `dynamic_rnn` without a loop, inside which no value can be seen."""
+
+    def unrolled(cond, body, loop_vars, *arguments, maximum_iterations=None, **keywords):
+        if not isinstance(maximum_iterations, int) or maximum_iterations > _UNROLLED:
+            return while_loop.while_loop(
+                cond,
+                body,
+                loop_vars,
+                *arguments,
+                maximum_iterations=maximum_iterations,
+                **keywords,
+            )
+        graph = tf.get_default_graph()
+        before = layers.get(graph, -1)
+        for _ in range(maximum_iterations):  # past the longest sequence the states are kept
+            layers[graph] = before  # as in a loop, whose body is made once
+            loop_vars = body(*loop_vars)
+        return loop_vars
+
+    rnn.while_loop = types.SimpleNamespace(while_loop=unrolled)
+
+
+def _replace_noise(recorder, layers):
     """Draws dropout's noise from the step and the layer's number in its graph."""
     dropout = nn_ops._dropout
-    layers = weakref.WeakKeyDictionary()
 
     @functools.wraps(dropout)
     def aligned(x, rate, noise_shape, uniform_sampler, *arguments, **keywords):
@@ -262,8 +288,7 @@ def _learn_lines(recorder, graph):
 
 
 def _line(operation):
-    frames = [(frame.filename, frame.lineno) for frame in operation.traceback]
-    return user_lines.innermost(frames)
+    return user_lines.stack((frame.filename, frame.lineno) for frame in operation.traceback)
 
 
 def _elements(graph, fetches):

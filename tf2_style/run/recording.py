@@ -16,8 +16,11 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common.variables import Variable as KerasVariable
 from keras.src.layers.layer import Layer
+from keras.src.losses.loss import Loss
 from keras.src.metrics.metric import Metric
+from keras.src.ops.operation import Operation
 from keras.src.optimizers.base_optimizer import BaseOptimizer
+from keras.src.trainers.compile_utils import CompileLoss
 from keras.src.trainers.trainer import Trainer
 from tensorflow.python.data.ops.iterator_ops import OwnedIterator
 from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
@@ -150,7 +153,7 @@ class _Watcher:
             number += 1
             unique = f"{name}_{number}"
         self.variables[unique] = weakref.ref(variable)
-        self.lines[unique] = self.layer_line() or user_lines.here()
+        self.lines[unique] = self.layer_line() or user_lines.here_stack()
         self.give_start(variable, unique)
 
     def give_start(self, variable, name):
@@ -262,15 +265,42 @@ class _Watcher:
     # Layers and operations.
 
     def watch_layers(self):
-        """Learns which line made the layer that an operation belongs to; "" for a user's class."""
-        initialize, call, create = Layer.__init__, Layer.__call__, ops.Graph._create_op_internal
-        watcher = self
+        """Learns which line made the layer, or the loss, that an operation belongs to."""
+        create, watcher = ops.Graph._create_op_internal, self
+        for kind in (Layer, Operation, Loss):
+            self._watch_making(kind)
+        for kind in (Layer, Operation, Loss, CompileLoss):
+            self._watch_calls(kind)
+
+        @functools.wraps(create)
+        def created(self, *arguments, **keywords):
+            operation = create(self, *arguments, **keywords)
+            if watcher.layer_line():
+                watcher.layer_of[operation] = watcher.layer_line()
+            return operation
+
+        ops.Graph._create_op_internal = created
+
+    def _watch_making(self, kind):
+        """Notes the line that makes a layer; "" for the user's class, whose own lines are better.
+
+        Losses that `compile` is given by their names are made when they are first called.
+        """
+        initialize, watcher = kind.__init__, self
 
         @functools.wraps(initialize)
         def initialized(self, *arguments, **keywords):
-            is_own = user_lines.is_own(inspect.getfile(type(self)))
-            object.__setattr__(self, "_made_at", "" if is_own else user_lines.here())
+            code = keywords.get("fn") or (arguments[0] if arguments else None)
+            code = code if kind is Loss and inspect.isfunction(code) else type(self)
+            place = "" if _is_own(code) else watcher.layer_line() or user_lines.here_stack()
+            object.__setattr__(self, "_made_at", place)
             initialize(self, *arguments, **keywords)
+
+        initialized.__signature__ = inspect.signature(initialize)  # Keras reads it
+        kind.__init__ = initialized
+
+    def _watch_calls(self, kind):
+        call, watcher = kind.__call__, self
 
         @functools.wraps(call)
         def called(self, *arguments, **keywords):
@@ -280,14 +310,7 @@ class _Watcher:
             finally:
                 watcher.active.pop()
 
-        @functools.wraps(create)
-        def created(self, *arguments, **keywords):
-            operation = create(self, *arguments, **keywords)
-            if watcher.layer_line():
-                watcher.layer_of[operation] = watcher.layer_line()
-            return operation
-
-        Layer.__init__, Layer.__call__, ops.Graph._create_op_internal = initialized, called, created
+        kind.__call__ = called
 
     def begin_eager(self):
         """Begins to collect the operations of an eager forward pass, if they are to be written."""
@@ -298,7 +321,7 @@ class _Watcher:
 
         def collect(kind, inputs, attributes, outputs, name=None, graph=None):
             if graph is None:
-                line = self.layer_line() or user_lines.here()
+                line = self.layer_line() or user_lines.here_stack()
                 kind = tf.compat.as_str(kind)
                 self.eager.append((kind, tf.compat.as_str(name or kind), inputs, outputs, line))
 
@@ -575,8 +598,7 @@ class _Watcher:
         layer = self.layer_of.get(operation)
         if layer:
             return layer
-        frames = [(frame.filename, frame.lineno) for frame in operation.traceback]
-        return user_lines.innermost(frames)
+        return user_lines.stack((frame.filename, frame.lineno) for frame in operation.traceback)
 
     def seen(self, names, gradients, constants):
         """Returns what there is to record, in dicts of tensors."""
@@ -705,6 +727,14 @@ def _squares(gradients):
         for name, g in gradients.items()
         if isinstance(g, tf.IndexedSlices)
     }
+
+
+def _is_own(code):
+    """Says whether a class or a function is the user's."""
+    try:
+        return user_lines.is_own(inspect.getfile(code))
+    except TypeError:  # made in an interactive session, or built in
+        return False
 
 
 def _without_none(tensors):
