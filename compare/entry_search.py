@@ -77,13 +77,15 @@ class Document:
     ----------
     words : how often each stands in it, weighted by where.
     telling : those that are not only in its prose.
-    sentences : its title, and the sentences of its message.
+    sentences : those of its message.
+    forms : other forms of the message: the title, and what is quoted as seen.
     names : what the index has beside it.
     """
 
     words: collections.Counter
     telling: set[str]
     sentences: list[str]
+    forms: list[str]
     names: list[str]
 
 
@@ -94,7 +96,7 @@ def search(message: str, code: str = "") -> list[guide.Entry]:
     """
     entries, documents = _library()
     said, missing, words = _plain(message), _missing(message), _words(_named(message))
-    exact = [_exact(document.sentences, said) for document in documents]
+    exact = [_exact(document, said) for document in documents]
     named = _named_entries(message, missing)
     scores, best = _bm25(documents, words)
     with_code, _ = _bm25(documents, [*words, *_words(code)])
@@ -229,18 +231,18 @@ def _index() -> dict[str, list[str]]:
 
 
 def _sentences(entry: guide.Entry) -> list[str]:
-    """Returns the title of an entry, and the sentences of its message."""
+    """Returns the sentences of an entry's message."""
     messages = [token.content for token in entry.tokens if token.info == "text"]
     if not messages:
         return []
     text = re.sub(r"^\w+Error: ", "", " ".join(messages[0].split()))
-    return [entry.title, *re.split(r"(?<=[.?!]) (?=[A-Z`<])|(?<= \.\.\.) ", text)]
+    return re.split(r"(?<=[.?!]) (?=[A-Z`<])|(?<= \.\.\.) ", text)
 
 
-def _exact(sentences: list[str], said: str) -> int:
-    """Returns how many characters of an entry's title or message are in a text, 0 if too few."""
-    found = [_found(sentence, said) for sentence in sentences]
-    return max(found[0], sum(found[1:])) if found else 0
+def _exact(document: Document, said: str) -> int:
+    """Returns how many characters of an entry's message, or a form of it, are in a text."""
+    message = sum(_found(sentence, said) for sentence in document.sentences)
+    return max([message, *(_found(form, said) for form in document.forms)])
 
 
 def _found(sentence: str, said: str) -> int:
@@ -279,7 +281,9 @@ def _document(entry: guide.Entry) -> Document:
             counts[word] += WEIGHTS[name]
     prose = {"text"} if entry.page != guide.INDEX else set()  # a question is in its reader's words
     telling = {word for name in parts.keys() - prose for word in _words(parts[name])}
-    return Document(counts, telling, _sentences(entry), names)
+    sentences = _sentences(entry)
+    forms = [entry.title, *re.findall(r"`([^`]+)`", seen[1] if seen else "")] if sentences else []
+    return Document(counts, telling, sentences, forms, names)
 
 
 def _names(text: str) -> list[str]:
