@@ -505,6 +505,43 @@ def test_unbiased_variance(tmp_path):
     assert "by n/(n-1) with n of about 32" in explained(tmp_path, *sides, start=start).texts[0]
 
 
+def test_each_batch_norm_has_its_own_n(tmp_path):
+    start, sides = {}, [{}, {}]
+    for number, n in enumerate((4096, 256)):
+        name, batch = f"bn_{number}/moving_variance", 1 + np.abs(numbers(9, seed=n))
+        start[name] = np.ones(9)
+        for side, factor in zip(sides, (n / (n - 1), 1)):
+            side[name] = 0.9 + 0.1 * batch * factor
+    for number, side in enumerate(sides):
+        sides[number] = recording(tmp_path / f"{number}.npz", start, side)
+    found = envelope.unbiased(*sides, 0, 1, list(start))
+    assert [round(n / 100) for n in found.values()] == [41, 3]
+
+
+def test_a_loss_that_is_not_finite(tmp_path):
+    found = explained(tmp_path, step(), step(gradient=G * np.nan), (1.0, np.nan))
+    assert found.place == evidence.FROM_NAN
+    assert "The loss of the candidate is not finite" in found.texts[0]
+
+
+def test_a_missing_term_of_the_loss_is_not_a_frozen_variable(tmp_path):
+    start = {"w": W, "v": W}
+    both = {"v": W - np.float32(0.1) * G, "differentiated/v": G, "gradients/v": G}
+    ours, theirs = step(**both), step(gradient=numbers(4, 3, seed=7), v=W)
+    assert explained(tmp_path, ours, theirs, (2.0, 1.0), start).place == evidence.FORWARD_PASS
+    assert "v is not trained" in explained(tmp_path, ours, step(v=W), start=start).texts[0]
+
+
+def test_data_that_one_program_scales_in_its_graph(tmp_path):
+    fed = step(**{"inputs/x": X}), step(weights=W - G, **{"inputs/x": X * 255})
+    assert "data differ" not in explained(tmp_path, *fed).texts[0]
+    old = operations(tmp_path, "old", ("Placeholder", 1, [], X), ("Mul", 2, [0], X * 255))
+    new = operations(tmp_path, "new", ("Placeholder", 1, [], X * 255))
+    assert strangers._is_scaled_inside([old, new], (X, X * 255))
+    plain = operations(tmp_path, "plain", ("Placeholder", 1, [], X))
+    assert not strangers._is_scaled_inside([plain, new], (X, X * 255))
+
+
 def test_another_forward_pass(tmp_path):
     found = explained(tmp_path, step(), step(gradient=numbers(4, 3, seed=7)), (1.0, 1.3))
     assert found.place == evidence.FORWARD_PASS
@@ -580,6 +617,47 @@ def test_other_operations_to_the_same_numbers_do_not_count(tmp_path):
     assert (found.reference.place, found.candidate.place) == ("old.py:4", "new.py:8")
 
 
+def in_helper(tmp_path, name, kinds, values):
+    """Returns operations that line 9 makes, which lines 3 and 4 call."""
+    rows = [INPUT]
+    for number, (kind, value) in enumerate(zip(kinds, values)):
+        rows.append((kind, f"9 < {name}.py:{3 + number}", [number], value))
+    return operations(tmp_path, name, *rows)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "place", "inside"),
+    [
+        (["Conv2D", "Conv2D"], ["Conv2D", "Conv2D"], "new.py:4", "new.py:9"),
+        (["Relu6", "Relu6"], ["Relu", "Relu"], "new.py:9", ""),  # in each call, seen in one
+        (["Relu6", "Relu6"], ["Relu6", "Elu"], "new.py:4", "new.py:9"),
+    ],
+)
+def test_the_call_of_a_helper_function(tmp_path, ours, theirs, place, inside):
+    old = in_helper(tmp_path, "old", ours, (X + 1, np.exp(X)))
+    new = in_helper(tmp_path, "new", theirs, (X + 1, np.cos(X)))
+    found = lines.locate(old, new).candidate
+    assert (found.place, found.inside) == (place, inside)
+
+
+def test_the_call_that_made_a_variable(tmp_path):
+    written = recorder.OperationsFile(str(tmp_path / "o"), 1)
+    made = {"a/w": "n.py:9 < n.py:3", "b/w": "n.py:9 < n.py:4", "b/b": "n.py:9 < n.py:4"}
+    written.lines["variables"] = made
+    written.write([], [])
+    side = lines.Operations(str(tmp_path / "o"))
+    assert lines.of_variables(side, ["b/w"]).place == "n.py:4"
+    assert lines.of_variables(side, ["a/w", "b/w", "b/b"]).place == "n.py:9"
+
+
+def test_the_operation_that_is_not_finite_first(tmp_path):
+    logarithm = np.where(X > 0, np.log(np.abs(X)), np.nan)
+    rows = [INPUT, ("Log", 2, [0], logarithm), ("Mean", 3, [1], logarithm.mean())]
+    old = operations(tmp_path, "old", INPUT, ("Mean", 2, [0], X.mean()))
+    new = operations(tmp_path, "new", *rows)
+    assert lines.first_not_finite(old, new).candidate.place == "new.py:2"
+
+
 def test_another_layout_is_the_same(tmp_path):
     turned = numbers(2, 3, 4)
     old = operations(tmp_path, "old", ("Placeholder", 1, [], turned), ("Relu", 2, [0], turned * 3))
@@ -612,6 +690,51 @@ def test_options_of_a_recording_in_one_line(run, tmp_path, option, text):
     assert process.returncode == 2 and text in process.stderr, process.stderr
     assert process.stderr.count("\n") == 1
     assert (tmp_path / "mine.txt").read_text() == "not an array\n"
+
+
+@pytest.mark.proof
+def test_a_model_that_its_first_batch_builds(run, tmp_path):
+    """Its variables get their values late; its layer has no __init__ of its own."""
+    (tmp_path / "new.py").write_text(
+        "import keras, numpy as np\n"
+        "class Twice(keras.layers.Layer):\n"
+        "    def call(self, x):\n"
+        "        return 2 * x\n"
+        "model = keras.Sequential([keras.layers.Dense(3, name='d'), Twice()])\n"
+        "model.compile('sgd', keras.losses.MeanSquaredError())\n"
+        "model.fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0)\n"
+    )
+    np.savez(tmp_path / "w.npz", **{"sequential/d/kernel": np.full((2, 3), 0.5, np.float32)})
+    options = ["--values_at=0,1", "--weights=w.npz", "--operations=o.npz"]
+    run("-m", "tf2_style.run", "--trace=t.npz", *options, "new.py")
+    found = trace.load(str(tmp_path / "t.npz"))
+    assert np.all(found.values[0, "sequential/d/kernel"] == 0.5)
+    assert [name for name in found.forms if name.endswith("kernel") and "/" not in name] == []
+    places = {about["line"] for about in lines.Operations(str(tmp_path / "o.npz")).about}
+    assert {line.rpartition(":")[2] for line in places} >= {"4", "5", "6"}  # 6: the loss
+
+
+@pytest.mark.proof
+def test_the_time_steps_of_a_cell_can_be_seen(run, tmp_path):
+    (tmp_path / "old.py").write_text(
+        "import numpy as np, tensorflow as tf\n"
+        "x, n = tf.placeholder(tf.float32, [None, 3, 2]), tf.placeholder(tf.int32, [None])\n"
+        "cell = tf.nn.rnn_cell.LSTMCell(4)\n"
+        "_, state = tf.nn.dynamic_rnn(cell, x, sequence_length=n, dtype=tf.float32)\n"
+        "train = tf.train.GradientDescentOptimizer(1.0).minimize(tf.reduce_mean(state.h))\n"
+        "with tf.Session() as session:\n"
+        "    session.run(tf.global_variables_initializer())\n"
+        "    session.run(train, {x: np.ones((2, 3, 2)), n: [1, 2]})\n"
+    )
+    np.savez(tmp_path / "w.npz", **{"rnn/lstm_cell/kernel": numbers(6, 16)})
+    losses = []
+    for options in (["--operations=o.npz"], []):
+        path = tmp_path / f"{len(losses)}.npz"
+        run("-m", "tf1_style.run", f"--trace={path}", "--weights=w.npz", *options, "old.py")
+        losses.append(trace.load(str(path)).losses[1])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    types = [about["type"] for about in lines.Operations(str(tmp_path / "o.npz")).about]
+    assert types.count("Sigmoid") == 9 and "Exit" not in types
 
 
 def test_a_step_ends_when_a_variable_is_updated_again(tmp_path):
