@@ -386,6 +386,7 @@ trace.record(1, loss, {{"fc/w": w, "bn/moving_mean": mean}})
 
 AVERAGES = [
     ({"loss": 0.2}, "The moving averages of bn/moving_mean agree, so the data"),
+    ({"moved": 0.4}, "each moves 4 times as far in the candidate: the momentum"),
     ({"rate": 0.01}, "The candidate's update of fc/w is 0.1 times"),
 ]
 

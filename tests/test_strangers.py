@@ -308,6 +308,8 @@ def test_sums_of_gradients_may_be_set_back_at_another_time(tmp_path):
     found = mapping.find(*sides, lambda name: None)
     assert found.weights["sum"] == "sum"
     assert envelope.part(*sides, [sides[0]], [0, 1], found) is None
+    # The first step's sums are not what a program starts from.
+    assert mapping.initial_values(sides[0], found).keys() == {"w"}
 
 
 AVERAGE, SHADOW = "w/ExponentialMovingAverage", "Variable_7"

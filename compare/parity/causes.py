@@ -43,6 +43,10 @@ AVERAGES = (
     "TensorFlow 1 the train_op must depend on UPDATE_OPS; in TensorFlow 2 every call of the model "
     "with training=True updates them), or the momentum differs."
 )
+MOMENTUM = (
+    "Only batch norm's moving averages differ ({names}), and each moves {factor:.4g} times as far "
+    "in the candidate: the momentum (decay) differs, or they are updated twice in a step."
+)
 START = (
     "{which} with other values: another seed, another initialiser, or a checkpoint that only one "
     "program restored."
@@ -315,6 +319,9 @@ def _explain_update(
     if not differing:
         return found or [COUNTS]
     if all(name.endswith(AVERAGED) for name in differing):
+        factors = list(_factors(comparison, reference, candidate, differing).values())
+        if len(factors) == len(differing) and np.ptp(factors) < 1e-3 * abs(factors[0]):
+            return [*found, MOMENTUM.format(names=_list(differing), factor=factors[0])]
         return [*found, AVERAGES]
     if _gradients_are_near(comparison, reference, candidate, differing):
         return [*found, NEAR_ZERO.format(names=_list(differing))]

@@ -134,12 +134,8 @@ def _judged(reference: Recording, candidate: Recording, found: Mapping) -> list[
         for name in found.weights
         if name in trained
         or mapping.role(name).startswith("moving")
-        or not any(_moves(side, name) for side in (reference, candidate))
+        or not any(mapping.moves(side, name) for side in (reference, candidate))
     ]
-
-
-def _moves(side: Recording, name: str) -> bool:
-    return len({row[name][0] for row in side.rows.values() if name in row}) > 1
 
 
 def unbiased(

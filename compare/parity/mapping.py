@@ -86,6 +86,21 @@ def trained(recording: Recording) -> set[str]:
     return {name.partition("/")[2] for name in recording.forms if name.startswith(prefixes)}
 
 
+def that_start(recording: Recording) -> list[str]:
+    """Returns the weights whose first values a program starts from: not sums of gradients, for
+    instance, which have their first values only when the first step is made."""
+    known = trained(recording)
+    return [
+        name
+        for name in weights(recording)
+        if name in known or role(name).startswith("moving") or not moves(recording, name)
+    ]
+
+
+def moves(recording: Recording, name: str) -> bool:
+    return len({row[name][0] for row in recording.rows.values() if name in row}) > 1
+
+
 def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapping:
     """Pairs the weights: by `renaming`, then equal values, then shape, role and order.
 
@@ -246,11 +261,11 @@ def _slots(reference, candidate, pairs):
 
 def initial_values(reference: Recording, mapping: Mapping) -> dict[str, np.ndarray]:
     """Returns the values that the candidate's weights are to start with, by their names."""
-    first = reference.steps[0]
+    first, started = reference.steps[0], that_start(reference)
     values = {
         name: reference.values[first, name]
         for name in mapping.weights
-        if (first, name) in reference.values
+        if (first, name) in reference.values and name in started
     }
     split = recurrent.split(values, mapping.cells)
     fused = {name for cell in mapping.cells for name in cell.reference}

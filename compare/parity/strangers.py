@@ -218,7 +218,7 @@ class Runs:
         """Writes the reference's initial weights, as they are and with other last bits."""
         random = np.random.RandomState(0)
         start, disturbed = {}, {}
-        for name in mapping.weights(reference):
+        for name in mapping.that_start(reference):
             value = reference.values.get((reference.steps[0], name))
             if value is not None:
                 start[name] = disturbed[name] = value
