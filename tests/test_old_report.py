@@ -4,12 +4,13 @@ import json
 import re
 import subprocess
 import sys
+import types
 
 import pytest
 from conftest import ROOT
 
 from compare import guide
-from tf1_style.run import successors
+from tf1_style.run import modules, successors
 
 PROGRAM = """\
 import sys
@@ -247,3 +248,10 @@ def test_every_successor_is_in_todays_tensorflow(environment):
     for name, start in expected.items():
         assert found[name][0].startswith(start), (name, found[name])
         assert start or found[name][0] == ""
+
+
+@pytest.mark.parametrize(("folder", "is_own"), [(ROOT.parent, False), (ROOT / "shared", True)])
+def test_this_project_inside_a_programs_folder_is_not_its_own(folder, is_own):
+    program = types.SimpleNamespace(folder=str(folder), _installed=set())
+    assert modules.OldProgram.owns(program, str(ROOT / "shared" / "flags.py")) == is_own
+    assert modules.OldProgram.owns(program, str(ROOT.parent / "old.py"))

@@ -5,9 +5,9 @@
     python -m compare parity old.py new.py                   two programs, neither of them edited
     python -m compare parity old.npz new.npz                 two traces, or two run folders
 
-Each program needs two lines that record its loss and its variables with shared.trace.Trace. If the
-programs differ, parity runs both again and records more around that step. Exit 0 if they agree,
-else 1.
+Two programs (old.py new.py) are recorded as they are. For --reference and --candidate, each needs
+two lines that record its loss and its variables with shared.trace.Trace. If the programs differ,
+parity runs both again and records more around that step. Exit 0 if they agree, else 1.
 """
 
 import argparse
@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="*",
-        help="a program of the project, such as mnist_deep; or two traces, as files or run folders",
+        help="a program of the project, such as mnist_deep; or two programs, 'old.py --its=flags' "
+        "new.py; or two traces, as files or run folders",
     )
     parser.add_argument("--reference", metavar="CMD", help="command line of the trusted program")
     parser.add_argument("--candidate", metavar="CMD", help="command line of the program to check")
@@ -58,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=20,
         metavar="N",
-        help="two programs (old.py new.py): compare the first N steps (default: 20)",
+        help="two programs (old.py new.py): compare the first N steps (default: 20); take "
+        "some after the learning rate first changes",
     )
     parser.add_argument(
         "--weights",
@@ -112,19 +114,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--every", type=int, default=1, metavar="N", help="record every N steps (default: 1)"
     )
     parser.add_argument(
-        "--atol", type=float, default=0.0, help="allowed absolute difference (default: 0)"
+        "--atol",
+        type=float,
+        default=0.0,
+        help="not with two programs: allowed absolute difference (default: 0)",
     )
     parser.add_argument(
         "--rtol",
         type=float,
         default=0.0,
-        help="allowed difference, relative to the reference (default: 0)",
+        help="not with two programs: allowed difference, relative to the reference (default: 0)",
     )
     parser.add_argument(
         "--ulp",
         type=int,
         default=0,
-        help="allowed difference in units in the last place (default: 0)",
+        help="not with two programs: allowed difference in units in the last place (default: 0)",
     )
 
 

@@ -41,7 +41,8 @@ from shared.trace import Recording
 VALUES_AT = (0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 FUSED = (
     "Not counted as a difference: TensorFlow 1's fused batch norm averages the variance times "
-    "n/(n-1), here with n of about {n}; Keras's layer averages the variance itself."
+    "n/(n-1), here with n of about {n}; tf.nn.moments and Keras's layer give "
+    "the variance itself."
 )
 WITHIN = "agrees within rounding"
 ENDS = "agrees within rounding, but ends at another step"
