@@ -103,7 +103,8 @@ def test_exit_code_arguments_and_place(tmp_path):
 
 def test_python_2(tmp_path):
     """Prints, divides and raises as Python 2 does; lines keep their numbers."""
-    text = "print 7 / 2, -7 / 2, 7 / 2.0, None <= 0, 1 < 'a', 'b' > 'a'\nfor i in xrange(2): print i,\nprint\n"
+    text = "print 7 / 2, -7 / 2, 7 / 2.0, None <= 0, 1 < 'a', 'b' > 'a'\n"
+    text += "for i in xrange(2): print i,\nprint\n"
     text += "class Batches:\n    def next(self, timeout=None): return timeout\n"
     text += "print Batches().next(), iter([5]).next()\nraise ValueError, 'two'\n"
     process = old(tmp_path, text)
@@ -159,6 +160,51 @@ print('%%.4f' %% tf.Session().run(loss))
     for names in ("labels, inputs", "inputs, labels"):
         process = old(tmp_path, text % names)
         assert (process.stdout, process.stderr, process.returncode) == ("0.6931\n", "", 0)
+
+
+@pytest.mark.proof
+def test_layers_of_cudnn_are_layers_of_its_cells(tmp_path):
+    """On a processor, too, where TensorFlow 1.15.5 has no operation for them."""
+    text = """
+import numpy as np
+import tensorflow as tf
+from tensorflow.contrib import cudnn_rnn
+
+x = tf.constant(np.sin(np.arange(30)).reshape(5, 2, 3), tf.float32)
+lstm = cudnn_rnn.CudnnLSTM(2, 4, direction="bidirectional")
+gru = cudnn_rnn.CudnnGRU(1, 4)
+outputs, (h, c) = lstm(x)
+again, _ = lstm(x, initial_state=(h, c))
+found, (state,) = gru(x)
+with tf.variable_scope("cudnn_gru/cell_0", reuse=True):
+    cell = cudnn_rnn.CudnnCompatibleGRUCell(4)
+    options = {"time_major": True, "scope": tf.get_variable_scope()}
+    expected, last = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, **options)
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    a, b, s, l = session.run([found, expected, state[0], last])
+    print(abs(a - b).max() == 0, abs(s - l).max() == 0, abs(s).max() > 0)
+    out, h, c, other = session.run([outputs, h, c, again])
+    print(out.shape, h.shape, c.shape, np.allclose(out[-1, :, :4], h[2]))
+    print(np.allclose(out[0, :, 4:], h[3]), abs(out - other).max() > 0)
+    print(len(tf.trainable_variables()))
+"""
+    process = old(tmp_path, text)
+    assert process.stderr == ""
+    assert process.stdout.splitlines() == [
+        "True True True",
+        "(5, 2, 8) (4, 2, 4) (4, 2, 4) True",
+        "True True",
+        "14",
+    ]
+
+
+@pytest.mark.proof
+def test_a_cell_that_is_gone_is_named_where_it_is_imported(tmp_path):
+    process = old(tmp_path, "from tensorflow.contrib.rnn.python.ops.rnn_cell import GridLSTMCell")
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert process.stderr.startswith("old.py:1: tf.contrib.rnn.")
+    assert "GridLSTMCell cannot be had" in process.stderr
 
 
 def test_a_program_that_is_missing(tmp_path):

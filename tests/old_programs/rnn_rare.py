@@ -39,6 +39,10 @@ for make in (
     lambda: r.IndyGRUCell(4),
     lambda: r.IndyLSTMCell(4, forget_bias=0.5),
     lambda: r.SRUCell(4),
+    lambda: r.LSTMBlockCell(4, use_peephole=True),
+    lambda: r.GRUBlockCellV2(4),
+    lambda: tf.contrib.cudnn_rnn.CudnnCompatibleLSTMCell(4),
+    lambda: tf.contrib.cudnn_rnn.CudnnCompatibleGRUCell(4),
     lambda: r.IntersectionRNNCell(4),
     lambda: r.IntersectionRNNCell(3, num_in_proj=3),
 ):

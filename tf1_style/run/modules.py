@@ -184,7 +184,7 @@ class OldProgram:
             found = _find_in(roots, name)
             for item in fromlist or ():
                 if item != "*":
-                    getattr(found, item, None)  # `from` would lose what Gone says
+                    _try(found, item)  # `from` would lose what Gone says
         except Gone as gone:
             raise GoneImport(gone.symbol) from None
         return found if fromlist else _find_in(roots, top)
@@ -238,6 +238,16 @@ class OldProgram:
             # The tutorial's module, which old programs brought along, is this project's own.
             return not ("def read_data_sets" in text and "train-images-idx3-ubyte" in text)
         return os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py"))
+
+
+def _try(module, name):
+    """Asks for an attribute; raises only Gone."""
+    try:
+        getattr(module, name)
+    except Gone:
+        raise
+    except AttributeError:
+        pass
 
 
 def _find_in(roots, name):

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tf1_style.run import estimator
 from tf1_style.run.contrib import learn_datasets as datasets  # noqa: F401
-from tf1_style.run.contrib import learn_monitors, learn_utils
+from tf1_style.run.contrib import learn_io, learn_monitors, learn_utils
 from tf1_style.run.contrib import learn_preprocessing as preprocessing  # noqa: F401
 
 monitors, utils = learn_monitors, learn_utils
@@ -362,7 +362,7 @@ _CANNED = (
 
 def __getattr__(name):
     if name not in _CANNED:
-        raise AttributeError(name)
+        return getattr(learn_io, name)
     globals()[name] = _canned(name)
     return globals()[name]
 

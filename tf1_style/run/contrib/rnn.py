@@ -611,6 +611,53 @@ class LSTMBlockFusedCell(_BlockLSTM, base.Layer):
         return (tf.unstack(h) if is_list else h), state
 
 
+@tf.RegisterGradient("LSTMBlockCell")
+def _lstm_gradient(op, *grads):
+    """TensorFlow 2.21 has the operation of this gradient, and no longer its registration."""
+    x, c, h, w, wci, wcf, wco, b = op.inputs
+    i, cs, f, o, ci, co, _ = op.outputs
+    found = tf.raw_ops.LSTMBlockCellGrad(
+        x=x,
+        cs_prev=c,
+        h_prev=h,
+        w=w,
+        wci=wci,
+        wcf=wcf,
+        wco=wco,
+        b=b,
+        i=i,
+        cs=cs,
+        f=f,
+        o=o,
+        ci=ci,
+        co=co,
+        cs_grad=grads[1],
+        h_grad=grads[6],
+        use_peephole=op.get_attr("use_peephole"),
+    )
+    gates = found.dicfo
+    inputs = tf.matmul(gates, w, transpose_b=True)
+    split = [x.shape[1].value or tf.shape(x)[1], h.shape[1].value or tf.shape(h)[1]]
+    x_grad, h_grad = tf.split(inputs, split, 1)
+    w_grad = tf.matmul(tf.concat([x, h], 1), gates, transpose_a=True)
+    peepholes = (found.wci_grad, found.wcf_grad, found.wco_grad)
+    return (x_grad, found.cs_prev_grad, h_grad, w_grad, *peepholes, tf.reduce_sum(gates, 0))
+
+
+@tf.RegisterGradient("GRUBlockCell")
+def _gru_gradient(op, *grads):
+    x, h, w_ru, w_c, b_ru, b_c = op.inputs
+    r, u, c, _ = op.outputs
+    found = tf.raw_ops.GRUBlockCellGrad(
+        x=x, h_prev=h, w_ru=w_ru, w_c=w_c, b_ru=b_ru, b_c=b_c, r=r, u=u, c=c, d_h=grads[3]
+    )
+    gates, new = found.d_r_bar_u_bar, found.d_c_bar
+    w_ru = tf.matmul(tf.concat([x, h], 1), gates, transpose_a=True)
+    w_c = tf.matmul(tf.concat([x, h * r], 1), new, transpose_a=True)
+    biases = (tf.reduce_sum(gates, 0), tf.reduce_sum(new, 0))
+    return (found.d_x, found.d_h_prev, w_ru, w_c, *biases)
+
+
 class GRUBlockCell(LayerRNNCell):
     """The GRU of arXiv:1406.1078 as one operation."""
 
