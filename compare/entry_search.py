@@ -175,9 +175,13 @@ def _full_name(found: re.Match) -> str:
 
 
 def moved(message: str, code: str = "") -> dict[str, str]:
-    """Returns the new names of the names in a line and of those that are missing, by the old."""
-    names = [*_missing(message), *re.findall(r"\btf\.[\w.]*\w", code)]
-    return {name: renames()[name] for name in names if name in renames()}
+    """Returns the new names of the names in a line and of those that are missing, by the old.
+
+    The tables are of 2019: what they say of Keras and of contrib is not so any more.
+    """
+    names = [*_missing(message), *re.findall(r"\btf\.(?!keras\.|contrib\.)[\w.]*\w", code)]
+    found = {name: renames()[name] for name in names if name in renames()}
+    return {old: new for old, new in found.items() if not new.startswith("tf.compat.v1.")}
 
 
 def _named_entries(message: str, missing: list[str]) -> list[int]:
