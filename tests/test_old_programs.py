@@ -105,12 +105,15 @@ def test_python_2(tmp_path):
     """Prints, divides and raises as Python 2 does; lines keep their numbers."""
     text = "print 7 / 2, -7 / 2, 7 / 2.0, None <= 0, 1 < 'a', 'b' > 'a'\n"
     text += "for i in xrange(2): print i,\nprint\n"
+    text += (
+        "import tempfile; f = tempfile.TemporaryFile(); print >>f, 3; f.seek(0); print f.read()\n"
+    )
     text += "class Batches:\n    def next(self, timeout=None): return timeout\n"
     text += "print Batches().next(), iter([5]).next()\nraise ValueError, 'two'\n"
     process = old(tmp_path, text)
     ordered = ["True"] * 3
-    assert process.stdout.split() == ["3", "-4", "3.5", *ordered, "0", "1", "None", "5"]
-    assert process.returncode == 1 and "line 7, in <module>" in process.stderr
+    assert process.stdout.split() == ["3", "-4", "3.5", *ordered, "0", "1", "3", "None", "5"]
+    assert process.returncode == 1 and "line 9, in <module>" in process.stderr
     assert process.stderr.endswith("ValueError: two\n")
 
 

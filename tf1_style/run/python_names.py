@@ -469,6 +469,23 @@ def _csv():
     return {f"csv.{name}": text(getattr(csv, name)) for name in names}
 
 
+def _tempfile():
+    """A temporary file takes text, unless its mode is given."""
+    import tempfile
+
+    def of_text(function):
+        @functools.wraps(function)
+        def make(mode="w+", *arguments, **keywords):
+            if "b" not in mode:
+                keywords.setdefault("errors", "surrogateescape")
+            return function(mode, *arguments, **keywords)
+
+        return make
+
+    names = ("NamedTemporaryFile", "TemporaryFile")
+    return {f"tempfile.{name}": of_text(getattr(tempfile, name)) for name in names}
+
+
 def _string_io():
     """StringIO took bytes and text; it gives back text unless bytes were written."""
     import io
@@ -682,6 +699,7 @@ _CHANGED_SINCE_2 = {
     "itertools": _itertools,
     "operator": _operator,
     "string": _string,
+    "tempfile": _tempfile,
     "types": _types,
     "urllib": _urllib,
     "urllib2": _urllib,
