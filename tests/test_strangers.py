@@ -412,7 +412,10 @@ def test_labels_may_be_numbers_or_one_hot():
 def test_penalty(tmp_path):
     penalized = step(gradient=G + np.float32(0.02) * W)
     found = explained(tmp_path, penalized, step(), (1.1, 1.0))
-    assert "minus 0.02 times the weight itself" in found.texts[0] and found.place == ["w"]
+    assert "minus 0.02 times the weight itself" in found.texts[0] and found.place == (
+        evidence.PENALIZED,
+        ["w"],
+    )
 
 
 def test_sum_instead_of_mean(tmp_path):
@@ -658,6 +661,25 @@ def test_the_operation_that_is_not_finite_first(tmp_path):
     old = operations(tmp_path, "old", INPUT, ("Mean", 2, [0], X.mean()))
     new = operations(tmp_path, "new", *rows)
     assert lines.first_not_finite(old, new).candidate.place == "new.py:2"
+
+
+@pytest.mark.parametrize(
+    ("made_by", "line"),
+    [("w = tf.Variable(start)", 4), ("layers.Dense(3)", 9)],
+)
+def test_the_line_of_a_penalty(tmp_path, monkeypatch, made_by, line):
+    monkeypatch.setattr(lines.user_lines, "text", lambda place: made_by)
+    rows = (
+        ("Placeholder", 1, [], X),
+        ("ReadVariableOp", 2, [], KERNEL),
+        ("MatMul", 3, [0, 1], PRODUCT[3]),
+        ("L2Loss", 4, [1], (KERNEL**2).sum() / 2),
+        ("Mean", 5, [2], PRODUCT[3].mean()),
+        ("AddV2", 6, [3, 4], 1.0),
+    )
+    side = operations(tmp_path, "new", *rows)
+    side.lines["variables"] = {"w": "new.py:9"}
+    assert lines.of_penalty(side, ["w"]).place == f"new.py:{line}"
 
 
 def test_another_layout_is_the_same(tmp_path):

@@ -135,6 +135,7 @@ FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "opti
 # Beside names of variables: the line that assigns them after the update; because of which the
 # candidate, or the reference, does not train them.
 ASSIGNED, STOPPED, STOPPED_IN_REFERENCE = "assigned", "stopped", "stopped in the reference"
+PENALIZED = "penalized"  # the line that adds a penalty to the loss, where no layer does
 STOPS = STOPPED, STOPPED_IN_REFERENCE
 FROM_NAN = "not finite"
 
@@ -365,7 +366,7 @@ class Evidence:
         )
         sign = "plus" if value > 0 else "minus"
         text = PENALTY.format(names=_list(multiples), sign=sign, value=abs(value), which=which)
-        return Cause([text], list(multiples))
+        return Cause([text], (PENALIZED, list(multiples)))
 
     def scaled(self):
         every = {name: _multiple(*pair) for name, pair in self._differing().items()}

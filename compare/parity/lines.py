@@ -5,6 +5,7 @@ the others only compute the same in another way. The first that counts is where 
 """
 
 import os
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -295,6 +296,28 @@ def of_untrained(side: Operations, other: Operations, names: list[str]) -> Sourc
     if stop or not place or set(names) & set(side.lines.get("frozen", ())):
         return stop or of_variables(side, names)
     return SourceLine(place, user_lines.text(place))
+
+
+def of_penalty(side: Operations, names: list[str]) -> SourceLine | None:
+    """Returns the line that made the first of some variables, as a layer with a regularizer; of
+    variables of the program's own, the line that adds a penalty to the loss, or the loss's."""
+    made = of_variables(side, names)
+    if made is None or not re.search(r"\b(Variable|get_variable)\(", made.text):
+        return made
+    depends = []  # on the data
+    for about in side.about:
+        is_data = about["type"] == "Placeholder" or about["type"].startswith("Iterator")
+        depends.append(is_data or any(depends[number] for number in about["inputs"]))
+    own = [number for number, about in enumerate(side.about) if about["line"]]
+    penalties = [
+        number
+        for number in own
+        if not depends[number] and side.is_rooted[number] and not side.shapes[number]
+    ]
+    chosen = penalties[:1] or own[-1:]
+    return (
+        side.line(chosen[0]) if chosen and any(depends) else made
+    )  # an eager loop's data are no op
 
 
 def of_assignment(side: Operations, names: list[str]) -> SourceLine | None:

@@ -423,8 +423,9 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
         return lines.Located(*(lines.of_kind(side, place) for side in sides))
     if isinstance(place, tuple):
         names = _in_both(place[1], found)
-        if place[0] == evidence.ASSIGNED:
-            return lines.Located(*(lines.of_assignment(side, n) for side, n in zip(sides, names)))
+        of = {evidence.ASSIGNED: lines.of_assignment, evidence.PENALIZED: lines.of_penalty}
+        if place[0] in of:
+            return lines.Located(*(of[place[0]](side, n) for side, n in zip(sides, names)))
         made = [lines.of_variables(side, n) for side, n in zip(sides, names)]
         which = 1 if place[0] == evidence.STOPPED else 0
         made[which] = lines.of_untrained(sides[which], sides[1 - which], names[which])
