@@ -113,7 +113,7 @@ def test_python_2(tmp_path):
     process = old(tmp_path, text)
     ordered = ["True"] * 3
     assert process.stdout.split() == ["3", "-4", "3.5", *ordered, "0", "1", "3", "None", "5"]
-    assert process.returncode == 1 and "line 9, in <module>" in process.stderr
+    assert process.returncode == 1 and "line 8, in <module>" in process.stderr
     assert process.stderr.endswith("ValueError: two\n")
 
 
