@@ -518,6 +518,23 @@ def test_each_adam_has_its_own_steps_and_rate(tensors, save_graph, run, tmp_path
         np.testing.assert_array_equal(back.value(name), old.value(name), name)
 
 
+def test_arguments_of_a_checkpoint_have_no_order(tensors, save_graph, run, tmp_path):
+    """tf.train.Checkpoint sorts them by name: the discriminator comes before the generator."""
+    (tmp_path / "new.py").write_text(TWO_MODELS)
+    run("new.py")
+    save_graph("old", lambda tf: [tf.get_variable(f"{name}/w", [2]) for name in "gd"])
+    with pytest.raises(StopRun, match="g/w may be discriminator/w or generator/w"):
+        tensors(None, "--like=like")
+
+
+TWO_MODELS = """
+import tensorflow as tf
+generator, discriminator = tf.Module(), tf.Module()
+generator.w, discriminator.w = tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0])
+tf.train.Checkpoint(generator=generator, discriminator=discriminator).write("like")
+"""
+
+
 FIT = """
 import keras, numpy as np, tensorflow as tf
 model = keras.Sequential([keras.layers.Dense(5), keras.layers.Dropout(0.5), keras.layers.Dense(2)])

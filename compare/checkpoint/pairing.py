@@ -321,7 +321,9 @@ def _has_order(side: Saved, group: list[Unit]) -> bool:
 
     Names that differ in their numbers alone were given in that order: dense, dense_1, dense_2.
     """
-    return side.is_ordered or len({re.sub(r"_?\d+", "", unit.members[0]) for unit in group}) == 1
+    roots = side.roots()
+    is_ordered = side.is_ordered and len({roots.get(unit.members[0]) for unit in group}) <= 1
+    return is_ordered or len({re.sub(r"_?\d+", "", unit.members[0]) for unit in group}) == 1
 
 
 def _found(pairs, left, unit, partner):

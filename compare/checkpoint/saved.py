@@ -206,9 +206,26 @@ class Saved:
         attributes = self.nodes[number].attributes
         return self._by_key.get(attributes[0].checkpoint_key) if attributes else None
 
-    def _walk(self) -> list[int]:
+    def roots(self) -> dict[str, str]:
+        """Returns {name: the argument of tf.train.Checkpoint(...) that holds the tensor}.
+
+        An optimizer counts only where nothing else holds it. Checkpoint sorts its arguments by
+        their names, so the order of what two of them hold is not that of creation. A model that is
+        the root itself has its attributes in their order.
+        """
+        found = {}
+        places = _children(self.nodes[0]) if self.nodes else {}
+        arguments = [name for name in places if name != checkpoints.SAVE_COUNTER]
+        for is_optimizer in (False, True) if arguments == sorted(arguments) else ():
+            for name, number in places.items():
+                if ("_iterations" in _children(self.nodes[number])) == is_optimizer:
+                    for tensor in filter(None, map(self._tensor_of, self._walk(number))):
+                        found.setdefault(tensor.name, name)
+        return found
+
+    def _walk(self, start: int = 0) -> list[int]:
         """Returns the objects' numbers in the order of attributes, those of optimizers last."""
-        found, later, stack = {}, [], [0]  # a dict keeps the order
+        found, later, stack = {}, [], [start]  # a dict keeps the order
         while stack or later:
             number = stack.pop() if stack else later.pop(0)
             children = _children(self.nodes[number])
