@@ -98,7 +98,7 @@ def _joined(calls):
     return found
 
 
-class Operations:
+class PredictedOperations:
     """Joins the operations of several calls along the examples.
 
     Calls of other operations than the first's are left out; of several functions the one with the

@@ -30,7 +30,7 @@ import numpy as np
 from shared import files, npz
 from shared.console import UserError
 from shared.fed_batches import FedBatches
-from shared.predictions import Operations, Predictions
+from shared.predictions import PredictedOperations, Predictions
 from shared.trace import Trace
 
 PREFIXES = ("gradients/", "differentiated/", "squares/", "constants/", "inputs/", "outputs/")
@@ -245,7 +245,7 @@ class Recorder:
         self.disturbs = False
         self.batches = None  # or FedBatches
         self.predictions = Predictions()  # None if the program trains
-        self.predicted_operations = Operations()
+        self.predicted_operations = PredictedOperations()
         atexit.register(self._record_predictions)  # runs before the trace is saved
 
     def _record_predictions(self) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from compare.parity import first_difference, predictions, strangers
 from compare.parity.names import Renaming
 from shared.console import UserError
-from shared.predictions import OPERATION_ROWS, Operations, Predictions
+from shared.predictions import OPERATION_ROWS, PredictedOperations, Predictions
 
 STRANGERS = ROOT / "tests" / "strangers"
 
@@ -53,7 +53,7 @@ def test_averages_that_a_call_itself_moves_are_no_other_weights():
 def test_operations_of_two_batch_sizes_hold_the_same_examples():
     values = np.arange(2 * OPERATION_ROWS, dtype=np.float32)
     about = [{"type": "Placeholder"}, {"type": "Reshape"}]
-    whole, parts = Operations(), Operations()
+    whole, parts = PredictedOperations(), PredictedOperations()
     whole.add(about, [values, np.repeat(values, 3)], len(values))
     for part in np.split(values, 4):
         parts.add(about, [part, np.repeat(part, 3)], len(part))

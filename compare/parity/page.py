@@ -28,7 +28,7 @@ SCRIPT = (
 
 
 @dataclass
-class Line:
+class MarkedLine:
     """A line of a source.
 
     Attributes
@@ -52,11 +52,11 @@ class Source:
     """A file of one of the programs."""
 
     name: str
-    lines: list[Line]
+    lines: list[MarkedLine]
 
 
 @dataclass
-class Tensor:
+class TensorDifference:
     """What differs in one tensor; see `drawings`."""
 
     name: str
@@ -153,7 +153,7 @@ def _source(side: str, other: str, path: str, marked: str, partners: dict) -> So
             there, _, at = partner.rpartition(":")
             links.append((at, _anchor(other, there, at)))
         anchor = _anchor(side, path, number)
-        made.append(Line(number, code, anchor, links, place == marked))
+        made.append(MarkedLine(number, code, anchor, links, place == marked))
     return Source(os.path.basename(path), made)
 
 
@@ -172,7 +172,7 @@ def _partners(operations) -> tuple[dict, dict]:
     return found
 
 
-def _tensors(report: dict, runs, operations) -> list[Tensor]:
+def _tensors(report: dict, runs, operations) -> list[TensorDifference]:
     """Returns the differences of what differs: the operation's values, then tensors."""
     if report["verdict"] == first_difference.DIFFERENT and operations:
         values = [_value(side, report, name) for side, name in zip(operations, SIDES)]
@@ -220,7 +220,7 @@ def _differing(report: dict, runs) -> list[tuple]:
     return found
 
 
-def _tensor(name: str, ours: np.ndarray, theirs: np.ndarray) -> Tensor:
+def _tensor(name: str, ours: np.ndarray, theirs: np.ndarray) -> TensorDifference:
     ours = np.asarray(ours, np.float64)
     theirs = np.asarray(theirs, np.float64).reshape(ours.shape)
     away = np.abs(theirs - ours)
@@ -235,7 +235,9 @@ def _tensor(name: str, ours: np.ndarray, theirs: np.ndarray) -> Tensor:
         f"{away.max() / largest:.3g} of the largest value" if largest else "all of it 0",
         f"{np.mean(away > 0):.0%} of the elements differ",
     ]
-    return Tensor(name, numbers, drawings.histogram(ours, theirs), drawings.heat_map(away))
+    return TensorDifference(
+        name, numbers, drawings.histogram(ours, theirs), drawings.heat_map(away)
+    )
 
 
 def _constants(report: dict, runs) -> list[tuple[str, list[str], bool]]:

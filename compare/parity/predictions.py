@@ -26,7 +26,7 @@ SAME_OPERATIONS = "All operations of the candidate agree with one of the referen
 
 
 @dataclass
-class Pair:
+class OutputPair:
     """One output of both programs.
 
     Attributes
@@ -129,7 +129,7 @@ def _head(array, size, shared):
     return array[:shared] if array is not None and array.ndim and len(array) == size else array
 
 
-def pair_up(reference: dict, candidate: dict, own: dict[str, float]) -> list[Pair]:
+def pair_up(reference: dict, candidate: dict, own: dict[str, float]) -> list[OutputPair]:
     """Pairs the outputs: those within rounding first, then those of one shape.
 
     Parameters
@@ -152,9 +152,11 @@ def pair_up(reference: dict, candidate: dict, own: dict[str, float]) -> list[Pai
             if others:
                 best = min(others, key=lambda other: distances[name, other])
                 left.remove(best)
-                found.append(Pair(name, best, distances[name, best]))
+                found.append(OutputPair(name, best, distances[name, best]))
     alone = [name for name in reference if not any(p.reference == name for p in found)]
-    return found + [Pair(n, None, 0.0) for n in alone] + [Pair(None, n, 0.0) for n in left]
+    return (
+        found + [OutputPair(n, None, 0.0) for n in alone] + [OutputPair(None, n, 0.0) for n in left]
+    )
 
 
 def _distance(ours, theirs, own):
@@ -171,7 +173,7 @@ def _distance(ours, theirs, own):
     return away and away / (ENVELOPES * own + ROUNDING * float(np.linalg.norm(ours)) + 1e-12)
 
 
-def agree(pairs: list[Pair], reference: dict, candidate: dict) -> bool:
+def agree(pairs: list[OutputPair], reference: dict, candidate: dict) -> bool:
     """Says whether at least one output has a counterpart, and all that have are within rounding."""
     both = [pair for pair in pairs if pair.reference and pair.candidate]
     return bool(both) and all(pair.distance <= 1 for pair in both)

@@ -48,7 +48,7 @@ class Suggestion:
 
 
 @dataclass
-class Case:
+class NamedLines:
     """What a rule sees.
 
     Attributes
@@ -75,7 +75,7 @@ def suggest(report: dict) -> Suggestion | None:
     ours = located.get("reference") or {"text": "", "operation": ""}
     path, _, number = theirs["place"].rpartition(":")
     old = linecache.getline(path, int(number)).rstrip("\n")
-    case = Case(causes[0], ours["text"], old, (ours["operation"], theirs["operation"]))
+    case = NamedLines(causes[0], ours["text"], old, (ours["operation"], theirs["operation"]))
     for rule in RULES:
         new = rule(case)
         if new and new != old:
@@ -98,7 +98,7 @@ def shown(found: dict | None) -> list[str]:
 # Rules.
 
 
-def optimizer_constants(case: Case) -> str | None:
+def optimizer_constants(case: NamedLines) -> str | None:
     """Constants differ: "the optimizer's constants differ: Adam/beta2 0.999 / 0.99"."""
     found = re.search(r"constants differ: (.+?)\.$", case.cause)
     if not found or "It agreed before step" in case.cause:  # a schedule is not one number
@@ -133,7 +133,7 @@ def _with_constant(line: str, part: str) -> str | None:
     return _add_argument(line, r"optimizers\.\w+", f"{name}={right}")
 
 
-def clipping(case: Case) -> str | None:
+def clipping(case: NamedLines) -> str | None:
     """The reference clips by a global norm that its line says."""
     if "clipped differently: by the global norm" not in case.cause:
         return None
@@ -155,7 +155,7 @@ def clipping(case: Case) -> str | None:
     return None
 
 
-def reset_after(case: Case) -> str | None:
+def reset_after(case: NamedLines) -> str | None:
     if "only GRU(reset_after=False) can equal it" not in case.cause:
         return None
     changed = re.sub(r"\breset_after\s*=\s*True\b", "reset_after=False", case.theirs)
@@ -164,7 +164,7 @@ def reset_after(case: Case) -> str | None:
     return _add_argument(case.theirs, r"\bGRU", "reset_after=False")
 
 
-def batch_norm_momentum(case: Case) -> str | None:
+def batch_norm_momentum(case: NamedLines) -> str | None:
     """Averages move k times as far: (1 - candidate's momentum) is k (1 - the reference's)."""
     found = re.search(rf"each moves ({NUMBER}) times as far in the candidate", case.cause)
     if not found or "BatchNorm" not in case.theirs:
@@ -179,7 +179,7 @@ def batch_norm_momentum(case: Case) -> str | None:
     return _add_argument(case.theirs, r"\bBatchNormalization", f"momentum={right}")
 
 
-def batch_norm_epsilon(case: Case) -> str | None:
+def batch_norm_epsilon(case: NamedLines) -> str | None:
     """Both lines are batch norm, and their epsilons, written or by default, differ."""
     is_batch_norm = "batch_normalization" in case.ours and "BatchNormalization" in case.theirs
     if not is_batch_norm or "losses do not" not in case.cause:
@@ -197,7 +197,7 @@ def batch_norm_epsilon(case: Case) -> str | None:
     return _add_argument(case.theirs, r"\bBatchNormalization", f"epsilon={values[0]}")
 
 
-def pooling(case: Case) -> str | None:
+def pooling(case: NamedLines) -> str | None:
     ours, theirs = case.operations
     if ours == theirs or ours not in POOLS or theirs not in POOLS:
         return None
@@ -210,7 +210,7 @@ def pooling(case: Case) -> str | None:
     return None
 
 
-def activation(case: Case) -> str | None:
+def activation(case: NamedLines) -> str | None:
     ours, theirs = case.operations
     if ours == theirs or ours not in NAMES or theirs not in NAMES:
         return None
@@ -225,7 +225,7 @@ def activation(case: Case) -> str | None:
     return None
 
 
-def dropout(case: Case) -> str | None:
+def dropout(case: NamedLines) -> str | None:
     """The reference's keep_prob stands in the candidate as its rate."""
     keep = re.search(
         rf"nn\.dropout\(\s*\w+\s*,\s*(?:keep_prob\s*=\s*)?({NUMBER})\s*[,)]", case.ours
@@ -242,7 +242,7 @@ def dropout(case: Case) -> str | None:
     return case.theirs[: rate.start(1)] + right + case.theirs[rate.end(1) :]
 
 
-def padding(case: Case) -> str | None:
+def padding(case: NamedLines) -> str | None:
     """Both lines are one kind of operation, and name another padding."""
     found = [
         re.findall(r"[\"'](same|valid)[\"']", line, re.IGNORECASE)
@@ -254,7 +254,7 @@ def padding(case: Case) -> str | None:
     return re.sub(rf"(?<=[\"']){found[1][0]}(?=[\"'])", right, case.theirs)
 
 
-def order(case: Case) -> str | None:
+def order(case: NamedLines) -> str | None:
     """`fit` shuffles by default; the reference does not hold its examples in that order."""
     if "in another order" not in case.cause or ".fit(" not in case.theirs:
         return None
