@@ -664,11 +664,17 @@ def test_the_operation_that_is_not_finite_first(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("made_by", "line"),
-    [("w = tf.Variable(start)", 4), ("layers.Dense(3)", 9)],
+    ("texts", "line"),
+    [
+        ({4: "loss += tf.nn.l2_loss(w)", 9: "w = tf.Variable(start)"}, 4),
+        ({4: "loss += tf.add_n(model.losses)", 9: "layers.Dense(3, kernel_regularizer=l2)"}, 9),
+        ({4: "loss += tf.reduce_sum(w * w)", 9: "layers.Dense(3)"}, 4),
+    ],
 )
-def test_the_line_of_a_penalty(tmp_path, monkeypatch, made_by, line):
-    monkeypatch.setattr(lines.user_lines, "text", lambda place: made_by)
+def test_the_line_of_a_penalty(tmp_path, monkeypatch, texts, line):
+    monkeypatch.setattr(
+        lines.user_lines, "text", lambda place: texts.get(int(place.split(":")[1]), "")
+    )
     rows = (
         ("Placeholder", 1, [], X),
         ("ReadVariableOp", 2, [], KERNEL),
@@ -680,6 +686,16 @@ def test_the_line_of_a_penalty(tmp_path, monkeypatch, made_by, line):
     side = operations(tmp_path, "new", *rows)
     side.lines["variables"] = {"w": "new.py:9"}
     assert lines.of_penalty(side, ["w"]).place == f"new.py:{line}"
+
+
+def test_the_line_of_one_of_two_optimizers(tmp_path):
+    side = operations(tmp_path, "new", INPUT)
+    side.lines.update(optimizer="new.py:2", optimizers={"Adam": "new.py:1"})
+    assert lines.of_kind(side, "optimizer/Adam").place == "new.py:2"
+    side.lines["optimizers"]["Adam_2"] = "new.py:3"
+    assert lines.of_kind(side, "optimizer/Adam").place == "new.py:1"
+    side.lines.update(optimizer="", optimizers={}, step="new.py:4")  # it is written out
+    assert lines.of_kind(side, "clip").place == "new.py:4"
 
 
 def test_another_layout_is_the_same(tmp_path):

@@ -268,7 +268,9 @@ def of_variables(side: Operations, names: list[str]) -> SourceLine | None:
 def of_kind(side: Operations, kind: str) -> SourceLine | None:
     """Returns the line of the "clip" (of gradients), of the "optimizer", or of the "step"."""
     kind, _, optimizer = kind.partition("/")
-    place = side.lines.get("optimizers", {}).get(optimizer) or side.lines.get(kind, "")
+    optimizers = side.lines.get("optimizers", {})  # of one alone, the line that made it
+    place = optimizers.get(optimizer, "") if len(optimizers) > 1 else ""
+    place = place or side.lines.get(kind, "")
     # What is not clipped may be clipped by the optimizer, which may be written out in the step.
     place = place or side.lines["optimizer"] or side.lines["step"]
     return SourceLine(place, user_lines.text(place)) if place else None
@@ -299,25 +301,22 @@ def of_untrained(side: Operations, other: Operations, names: list[str]) -> Sourc
 
 
 def of_penalty(side: Operations, names: list[str]) -> SourceLine | None:
-    """Returns the line that made the first of some variables, as a layer with a regularizer; of
-    variables of the program's own, the line that adds a penalty to the loss, or the loss's."""
+    """Returns the line that adds a penalty on some variables to the loss; or that made the first of
+    them, as a layer with a regularizer; of variables of the program's own, the loss's line."""
     made = of_variables(side, names)
-    if made is None or not re.search(r"\b(Variable|get_variable)\(", made.text):
-        return made
     depends = []  # on the data
     for about in side.about:
         is_data = about["type"] == "Placeholder" or about["type"].startswith("Iterator")
         depends.append(is_data or any(depends[number] for number in about["inputs"]))
+    if made is None or not any(depends):  # an eager loop's data are no operation
+        return made
     own = [number for number, about in enumerate(side.about) if about["line"]]
-    penalties = [
-        number
-        for number in own
-        if not depends[number] and side.is_rooted[number] and not side.shapes[number]
-    ]
-    chosen = penalties[:1] or own[-1:]
-    return (
-        side.line(chosen[0]) if chosen and any(depends) else made
-    )  # an eager loop's data are no op
+    for number in own:
+        is_scalar = side.is_rooted[number] and not side.shapes[number]
+        is_layers = re.search(r"\.losses\b|\bfit\(|regulariz", side.line(number).text)
+        if is_scalar and not depends[number] and not is_layers:
+            return side.line(number)
+    return side.line(own[-1]) if re.search(r"\b(Variable|get_variable)\(", made.text) else made
 
 
 def of_assignment(side: Operations, names: list[str]) -> SourceLine | None:
