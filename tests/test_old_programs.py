@@ -166,6 +166,30 @@ print('%%.4f' %% tf.Session().run(loss))
 
 
 @pytest.mark.proof
+def test_flags_of_before_1_5(tmp_path):
+    """The dictionary of the flags has their values, and only the program's own."""
+    text = """
+import tensorflow as tf
+flags = tf.app.flags
+flags.DEFINE_integer("steps", 1e6, "")
+flags.DEFINE_integer("batch", 4, "")
+flags.DEFINE_float("rate", 0.25, "")
+flags.DEFINE_boolean("log_dir", False, "")
+
+def main(_):
+    found = flags.FLAGS.__flags
+    print(sorted(found.items()), 1.0 - found["rate"], tf.zeros([found["batch"]]).shape)
+    print(sorted((name, flag.value) for name, flag in found.items()))
+
+tf.app.run()
+"""
+    process = old(tmp_path, text, "--batch=3")
+    assert process.stderr == ""
+    values = "[('batch', 3), ('log_dir', False), ('rate', 0.25), ('steps', 1000000)]"
+    assert process.stdout.splitlines() == [f"{values} 0.75 (3,)", values]
+
+
+@pytest.mark.proof
 def test_layers_of_cudnn_are_layers_of_its_cells(tmp_path):
     """On a processor, too, where TensorFlow 1.15.5 has no operation for them."""
     text = """

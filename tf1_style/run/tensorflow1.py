@@ -177,6 +177,15 @@ def _free_flags():
         if "help" not in own:
             define()
 
+    def values(self):
+        """`FLAGS.__flags`: the values themselves before 1.5, and since then what has a `value`."""
+        return {
+            name: _with_value(flag)
+            for name, flag in self.__dict__["__flags"].items()
+            if not str(self.find_module_defining_flag(name)).startswith(("absl.", "tensorflow."))
+        }
+
+    setattr(flags.FlagValues, "__flags", property(values))
     app.define_help_flags = define_help_flags
     flags.FlagValues._parse_flags = parse
     take_text, take_number = flags.ArgumentParser.parse, flags.IntegerParser.convert
@@ -196,6 +205,24 @@ def _free_flags():
         if module.startswith("absl."):
             for flag in found:
                 flag.allow_override = True
+
+
+class _Bool(int):
+    """A bool that takes an attribute."""
+
+    def __repr__(self):
+        return str(bool(self))
+
+
+def _with_value(flag):
+    """Returns a flag's value with itself as its `value`; the flag if it takes no attribute."""
+    kinds = {bool: _Bool, int: int, float: float, str: str, list: list}
+    kind = kinds.get(type(flag.value))
+    if kind is None:
+        return flag
+    found = type(kind.__name__, (kind,), {"default": flag.default})(flag.value)
+    found.value = flag.value
+    return found
 
 
 def _place_softly(session):
