@@ -170,6 +170,11 @@ class OperationsFile:
         with files.replacing(self._path) as file:
             np.savez(file, about=np.array(about), **arrays)
 
+    def renew(self) -> None:
+        """Writes a file that exists again, with the lines that were learnt since."""
+        if self._operations:
+            self.write([], [])
+
 
 def describe(operations: list, line: Callable) -> list[dict]:
     """Returns what `OperationsFile.write` takes of TensorFlow's operations.
@@ -342,6 +347,8 @@ class Recorder:
             total = sum(map(float, self._losses.values())) if self._losses else None
             self._trace.record(self._step, total, self._tensors)
             self._is_stale = False
+            if self.operations and self.operations.step == self._step:
+                self.operations.renew()
 
     def amend(self, variables: dict[str, np.ndarray]) -> None:
         """Takes what a program assigns after its update: a constraint, an average of weights."""

@@ -374,13 +374,19 @@ def test_two_optimizers_of_one_kind(tmp_path):
 
 def test_what_is_assigned_after_the_update_belongs_to_the_step(tmp_path):
     made = recorder.Recorder(trace.Trace(str(tmp_path / "t.npz")))
+    made.operations = recorder.OperationsFile(str(tmp_path / "operations"), 2)
+    made.operations.lines["assigned"] = {}
     made.initial(lambda: {"w": W, "average": W})
     for number in (1, 2):
         made.begin(["w"])
         made.record({}, {"w": W + number, "average": W + number - 1}, {}, {}, {}, {})
+        if number == 2:
+            made.operations.write([{"name": "w", "type": "Mul", "line": "", "inputs": []}], [W])
         made.amend({"average": W + number})
+    made.operations.lines["assigned"]["average"] = "new.py:7"
     made._refresh()
     made._trace.save()
+    assert recorder.read_operations(made.operations._path)[2]["assigned"] == {"average": "new.py:7"}
     rows = trace.load(str(tmp_path / "t.npz")).rows
     assert all(rows[step]["average"] == rows[step]["w"] for step in (0, 1, 2))
 
