@@ -10,6 +10,7 @@ import sysconfig
 from typing import Iterable
 
 FROM = " < "  # joins the places of a stack
+CALLED = " << "  # joins the stack that made a layer and the stack that calls it
 _MOST = 8  # places of a stack that are kept
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PROJECT = ("compare", "shared", os.path.join("tf1_style", "run"), os.path.join("tf2_style", "run"))
@@ -74,5 +75,5 @@ def here_stack() -> str:
 
 def text(place: str) -> str:
     """Returns the source of "file:line", stripped; "" if it cannot be read."""
-    path, _, number = place.partition(FROM)[0].rpartition(":")
+    path, _, number = place.partition(CALLED)[0].partition(FROM)[0].rpartition(":")
     return linecache.getline(path, int(number)).strip() if number.isdigit() else ""

@@ -150,6 +150,13 @@ def test_what_has_no_partner_is_told(pair):
     assert found.weights == {"w": "kernel"} and found.alone == (["b"], [])
 
 
+def test_a_layer_that_is_shared_no_more(pair):
+    theirs = {f"{side}/kernel": numbers(3, 4, seed=2) for side in ("left", "right")}
+    found = pair({"shared/kernel": numbers(3, 4)}, theirs)
+    assert found.weights == {"shared/kernel": "left/kernel"}
+    assert found.alone == ([], ["right/kernel"])
+
+
 def test_a_map_decides_and_ignores(tmp_path, pair):
     (tmp_path / "map.txt").write_text("x  q\nglobal/(.*)  -\n")
     ours = {"x": numbers(2, 2), "y": numbers(2, 2, seed=1), "global/z": numbers(5)}
@@ -651,6 +658,34 @@ def test_the_call_of_a_helper_function(tmp_path, ours, theirs, place, inside):
     assert (found.place, found.inside) == (place, inside)
 
 
+CALLED = "new.py:5 < new.py:1 << new.py:8 < new.py:2"  # line 5 makes a layer, line 8 calls it
+
+
+def test_the_call_of_a_layer(tmp_path):
+    old = operations(tmp_path, "old", INPUT, ("Mul", 3, [0], X * 3))
+    rows = [INPUT, ("Mul", CALLED.partition(":")[2], [0], X * 4)]
+    new = operations(tmp_path, "new", *rows)
+    assert lines.locate(old, new).candidate.place == "new.py:5"
+    assert lines.locate(old, new, is_called=True).candidate.place == "new.py:8"
+
+
+def test_a_dropout_that_does_nothing(tmp_path):
+    old = operations(tmp_path, "old", INPUT, ("dropout", 3, [0], np.where(X > 0, 2 * X, 0)))
+    new = operations(tmp_path, "new", INPUT, ("MatMul", 9, [0], X @ KERNEL))
+    assert lines.locate(old, new).candidate.place == "new.py:9"
+    new.lines["idle"] = {"Placeholder_0": "new.py:7"}
+    assert lines.locate(old, new).candidate.place == "new.py:7"
+
+
+def test_batch_norm_that_does_not_train(tmp_path):
+    start = {"w": W, "bn/moving_mean": np.zeros(3)}
+    moved = step(**{"bn/moving_mean": numbers(3)})
+    still = step(gradient=numbers(4, 3, seed=7), **{"bn/moving_mean": np.zeros(3)})
+    found = explained(tmp_path, moved, still, (1.0, 1.3), start)
+    assert found.place == evidence.EVALUATION
+    assert "Batch norm does not train in the candidate" in found.texts[0]
+
+
 def test_the_call_that_made_a_variable(tmp_path):
     written = recorder.OperationsFile(str(tmp_path / "o"), 1)
     made = {"a/w": "n.py:9 < n.py:3", "b/w": "n.py:9 < n.py:4", "b/b": "n.py:9 < n.py:4"}
@@ -766,6 +801,7 @@ def test_the_time_steps_of_a_cell_can_be_seen(run, tmp_path):
         "import numpy as np, tensorflow as tf\n"
         "x, n = tf.placeholder(tf.float32, [None, 3, 2]), tf.placeholder(tf.int32, [None])\n"
         "cell = tf.nn.rnn_cell.LSTMCell(4)\n"
+        "x = tf.nn.dropout(x, 1.0)\n"
         "_, state = tf.nn.dynamic_rnn(cell, x, sequence_length=n, dtype=tf.float32)\n"
         "train = tf.train.GradientDescentOptimizer(1.0).minimize(tf.reduce_mean(state.h))\n"
         "with tf.Session() as session:\n"
@@ -846,7 +882,7 @@ PLANTED = [
     ("new_fit.py", "decay", "weight_decay none / 0.001", "kind(rate"),
     ("new_fit.py", "sum", "adds the losses of the 32 examples", None),
     ("new_train_step.py", "tanh", FORWARD, "layers.Conv2D("),
-    ("new_tape.py", "evaluation_mode", FORWARD, "BatchNormalization"),
+    ("new_tape.py", "evaluation_mode", "Batch norm does not train", "model(x, training="),
     ("new_tape.py", "stop_gradient", "the candidate's gradients are 0.5 times", None),
     ("new_tape.py", "losses_forgotten", PENALTY, "layers."),
     ("new_tape.py", "variable_missing", "is not trained in the candidate", "tape.gradient("),

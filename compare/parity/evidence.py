@@ -35,7 +35,8 @@ SCALED_GRADIENTS = (
 )
 LACKING = (
     "The {side} has no counterpart of {names}: a layer, a bias (use_bias=False), or a part of "
-    "batch norm (center=False, scale=False) is missing, or has another shape."
+    "batch norm (center=False, scale=False) is missing or has another shape; or one program shares "
+    "a layer that the other makes anew."
 )
 RESET_AFTER = (
     "{names}: Keras's GRU has reset_after=True by default, which computes another function than "
@@ -108,6 +109,10 @@ FORWARD = (
     "The step's data and the weights agree, but the losses do not ({reference:.9g} and "
     "{candidate:.9g}): the forward pass or the loss computes something else."
 )
+EVALUATES = (
+    "Batch norm does not train in the {side}: {names} {do} not move there. Its call lacks "
+    "training=True, or it is in evaluation mode."
+)
 AGREE_BELOW = (
     "The moving averages of {names} agree, so the layers before them do, and the difference lies "
     "behind them."
@@ -137,7 +142,7 @@ FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "opti
 ASSIGNED, STOPPED, STOPPED_IN_REFERENCE = "assigned", "stopped", "stopped in the reference"
 PENALIZED = "penalized"  # the line that adds a penalty to the loss, where no layer does
 STOPS = STOPPED, STOPPED_IN_REFERENCE
-FROM_NAN = "not finite"
+FROM_NAN, EVALUATION = "not finite", "evaluation"
 
 
 @dataclass
@@ -471,7 +476,20 @@ class Evidence:
             if mapping.role(name).startswith("moving") and self.agrees(name)
         ]
         texts = [text, AGREE_BELOW.format(names=_list(agreeing))] if agreeing else [text]
+        for side in (1, 0):
+            still = [name for name in self.found.weights if self._stays(name, side)]
+            if still:
+                who = ("reference", "candidate")[side]
+                texts.insert(0, EVALUATES.format(names=_list(still), side=who, **_number(still)))
+                return Cause(texts, EVALUATION)
         return Cause(texts, FORWARD_PASS)
+
+    def _stays(self, name, side):
+        """Says whether an average of batch norm stays as it is in one program only."""
+        start, pair = self.value(self.sides[0], name, self.before), self.both(name)
+        if start is None or pair is None or not mapping.role(name).startswith("moving"):
+            return False
+        return not np.any(pair[side] - start) and bool(np.any(pair[1 - side] - start))
 
     def backward(self):
         differing = self._differing()

@@ -71,7 +71,10 @@ class Operations:
         self.is_rooted = []  # whether an operation depends on an input or on a variable
         self.users = [[] for _ in self.about]
         for number, operation in enumerate(self.about):
-            operation["stack"] = operation["line"].split(user_lines.FROM)
+            made, _, called = operation["line"].partition(user_lines.CALLED)
+            operation["stack"] = made.split(user_lines.FROM)
+            operation["line"] = operation["stack"][0]
+            operation["called"] = called.partition(user_lines.FROM)[0]  # where a layer is called
             if operation["type"] in SHAPES:  # it does not depend on the values of its input
                 operation["inputs"] = []
             is_source = operation["type"] in SOURCES or operation["type"].startswith("Iterator")
@@ -121,16 +124,19 @@ class Operations:
         ]
 
 
-def locate(reference: Operations, candidate: Operations) -> Located | None:
-    """Returns where the forward passes part, or None if all operations have a match."""
+def locate(reference: Operations, candidate: Operations, is_called=False) -> Located | None:
+    """Returns where the forward passes part, or None if all operations have a match.
+
+    With `is_called`, the candidate's line is not that which makes a layer, but calls it.
+    """
     for close in CLOSE:
-        found = _locate(reference, candidate, close)
+        found = _locate(reference, candidate, close, is_called)
         if found:
             return found
     return None
 
 
-def _locate(reference: Operations, candidate: Operations, close: float) -> Located | None:
+def _locate(reference, candidate, close: float, is_called=False) -> Located | None:
     partners = [_partner(candidate, n, reference, close) for n in range(len(candidate.about))]
     back = [_partner(reference, n, candidate, close) for n in range(len(reference.about))]
     apart = candidate.apart(partners)
@@ -151,11 +157,23 @@ def _locate(reference: Operations, candidate: Operations, close: float) -> Locat
     if ours is None:
         ours = next(iter(others), None)
     level = _call(candidate, first, partners, reference, ours)
+    line = candidate.line(first, level)
+    called = candidate.about[first]["called"]
+    if is_called and called and called != candidate.lines.get("step"):
+        maker = candidate.about[first]["line"]
+        line = SourceLine(called, user_lines.text(called), line.operation, line.shape, maker)
+    idle = None
+    if ours is not None and mains[first] is not None and _is_noise(reference, ours):
+        idle = candidate.lines.get("idle", {}).get(candidate.about[mains[first]]["name"])
+    if idle:  # a layer that should draw noise and does nothing
+        line = SourceLine(idle, user_lines.text(idle))
     agree = sum(partner is not None for partner in partners[:first])
     before = sum(number not in inside for number in range(first))
-    return Located(
-        None if ours is None else reference.line(ours), candidate.line(first, level), agree, before
-    )
+    return Located(None if ours is None else reference.line(ours), line, agree, before)
+
+
+def _is_noise(side: Operations, number: int) -> bool:
+    return "dropout" in side.about[number]["name"].lower()
 
 
 def _call(side: Operations, number: int, partners: list, other: Operations, ours) -> int:

@@ -140,6 +140,8 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
             _pair(found, left, name, same[0])
     for key in (_shape_role_trained, _shape_and_trained, _shape_and_role, _shape):
         _pair_groups(found, left, (reference, candidate), key)
+    # One program has more of them, as where a layer that is shared is made anew.
+    _pair_groups(found, left, (reference, candidate), _shape_role_trained, is_partly=True)
     if any(name.endswith("gates/kernel") for name in left[0]):
         found.reset_after = recurrent.with_reset_after(shapes[1])
     for name in list(left[0]):  # a dense kernel as torch and old code have it
@@ -202,15 +204,16 @@ def _pair(found, left, name, other):
     left[1].remove(other)
 
 
-def _pair_groups(found, left, sides, key):
-    """Pairs the weights of one key in their order, if both programs have as many."""
+def _pair_groups(found, left, sides, key, is_partly=False):
+    """Pairs the weights of one key in their order, if both programs have as many (or `is_partly`
+    the first of them)."""
     groups = [{}, {}]
     for group, side, rest in zip(groups, sides, left):
         for name in rest:
             group.setdefault(key(side, name), []).append(name)
     for value, ours in groups[0].items():
         theirs = groups[1].get(value, [])
-        if len(ours) == len(theirs):
+        if len(ours) == len(theirs) or is_partly:
             for name, other in zip(ours, theirs):
                 _pair(found, left, name, other)
             if len(ours) > 1 and key in (_shape, _shape_and_trained):

@@ -415,8 +415,8 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
     """Returns the lines of a cause's place, or None if they are not known."""
     if sides is None:
         return None
-    if place == evidence.FORWARD_PASS:
-        return lines.locate(*sides)
+    if place in (evidence.FORWARD_PASS, evidence.EVALUATION):
+        return lines.locate(*sides, is_called=place == evidence.EVALUATION)
     if place == evidence.FROM_NAN:
         return lines.first_not_finite(*sides) or lines.locate(*sides)
     if isinstance(place, str):

@@ -107,7 +107,8 @@ def _unroll_cells(layers):
     """Makes the time steps of `dynamic_rnn` without a loop, inside which no value can be seen."""
 
     def unrolled(cond, body, loop_vars, *arguments, maximum_iterations=None, **keywords):
-        if not isinstance(maximum_iterations, int) or maximum_iterations > _UNROLLED:
+        steps = _known(maximum_iterations)
+        if steps is None or steps > _UNROLLED:
             return while_loop.while_loop(
                 cond,
                 body,
@@ -118,12 +119,22 @@ def _unroll_cells(layers):
             )
         graph = tf.get_default_graph()
         before = layers.get(graph, -1)
-        for _ in range(maximum_iterations):  # past the longest sequence the states are kept
+        for _ in range(steps):  # past the longest sequence the states are kept
             layers[graph] = before  # as in a loop, whose body is made once
             loop_vars = body(*loop_vars)
         return loop_vars
 
     rnn.while_loop = types.SimpleNamespace(while_loop=unrolled)
+
+
+def _known(number):
+    """Returns a number of the graph if it is a constant, or the known size of an axis; or None."""
+    value = tf.get_static_value(number)
+    if value is None and number is not None and number.op.type == "StridedSlice":
+        shape, axis = number.op.inputs[0].op, tf.get_static_value(number.op.inputs[1])
+        if shape.type == "Shape" and axis is not None and shape.inputs[0].shape.rank:
+            value = shape.inputs[0].shape.as_list()[int(axis[0])]
+    return None if value is None else int(value)
 
 
 def _replace_noise(recorder, layers):

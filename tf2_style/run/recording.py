@@ -77,6 +77,7 @@ class _Watcher:
         self.applied = {}
         self.rate = None
         self.lines = {}  # {name of a variable: the line that made it}
+        self.idle = {}  # {operation: the line that calls a layer that changes nothing}
         self.places = {"optimizer": "", "step": "", "clip": "", "gradient": ""}
         self.made_at = weakref.WeakKeyDictionary()  # optimizer -> line
         self.assigned_at = {}  # {name: line}, of what is assigned after an update
@@ -306,9 +307,12 @@ class _Watcher:
         def called(self, *arguments, **keywords):
             watcher.active.append(getattr(self, "_made_at", ""))
             try:
-                return call(self, *arguments, **keywords)
+                found = call(self, *arguments, **keywords)
             finally:
                 watcher.active.pop()
+            if arguments and found is arguments[0] and tf.is_symbolic_tensor(found):
+                watcher.idle[found.op.name] = _here()
+            return found
 
         kind.__call__ = called
 
@@ -596,9 +600,8 @@ class _Watcher:
     def line(self, operation):
         """Returns the user's line that made an operation: for a layer of Keras, the layer's."""
         layer = self.layer_of.get(operation)
-        if layer:
-            return layer
-        return user_lines.stack((frame.filename, frame.lineno) for frame in operation.traceback)
+        called = user_lines.stack((f.filename, f.lineno) for f in operation.traceback)
+        return f"{layer}{user_lines.CALLED}{called}" if layer else called
 
     def seen(self, names, gradients, constants):
         """Returns what there is to record, in dicts of tensors."""
@@ -633,7 +636,7 @@ class _Watcher:
         operations = self.recorder.operations
         if operations and described and operations.step == self.recorder.step:
             more = {"frozen": self.frozen(), "assigned": self.assigned_at}
-            operations.lines.update(variables=self.lines, **more, **self.places)
+            operations.lines.update(variables=self.lines, idle=self.idle, **more, **self.places)
             operations.write(described, values)
 
     def _hand_over(self, seen, forward, made_at):
