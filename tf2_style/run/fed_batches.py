@@ -26,10 +26,29 @@ def _swapped(recorder, arrays):
     if not any(tf.is_tensor(a) and tf.is_symbolic_tensor(a) for a in arrays):
         found = swap(*(np.asarray(array) for array in arrays))
         return [tf.constant(f) if tf.is_tensor(a) else f for a, f in zip(arrays, found)]
-    found = tf.numpy_function(swap, arrays, [array.dtype for array in arrays])
+
+    def swap_in_turn(*arrays):
+        return [*swap(*arrays), np.int64(0)]
+
+    types = [array.dtype for array in arrays]
+    *found, recorder.ticket = tf.numpy_function(swap_in_turn, arrays, [*types, tf.int64])
     for ours, theirs in zip(arrays, found):
         theirs.set_shape(ours.shape)
     return found
+
+
+def fed_ticket(recorder):
+    """Returns, in a list, a tensor that is there only after the function's batch has been fed.
+
+    TensorFlow does not keep the order of two Python functions, one of which is in a function that
+    it inlines. It keeps that of a tensor and what takes it.
+    """
+    ticket, graph = getattr(recorder, "ticket", None), tf.compat.v1.get_default_graph()
+    while ticket is not None and graph is not None:
+        if graph is ticket.graph:
+            return [ticket]
+        graph = getattr(graph, "outer_graph", None)
+    return []
 
 
 def _is_array(value):

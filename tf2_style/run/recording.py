@@ -31,7 +31,7 @@ from tensorflow.python.util import tf_stack
 
 from shared import user_lines
 from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe, of_operation
-from tf2_style.run.fed_batches import replaced
+from tf2_style.run.fed_batches import fed_ticket, replaced
 from tf2_style.run.predictions import PredictionWatcher
 
 _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
@@ -567,7 +567,9 @@ class _Watcher:
                 if self.eager:
                     self.write_operations(*self.eager)
             return result
-        due = tf.numpy_function(begin, [], tf.bool)
+        # The batch that is fed is the step's that begins: it has to be there before.
+        ticket = fed_ticket(self.recorder) if self.recorder.batches else []
+        due = tf.numpy_function(lambda *ticket: begin(), ticket, tf.bool)
         due.set_shape([])
         with tf.control_dependencies([due]):
             result = apply()
