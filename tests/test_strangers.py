@@ -491,6 +491,12 @@ def test_decay_besides_the_gradient(tmp_path):
     assert "minus 0.01 times the weight itself, and the gradients agree" in found.texts[0]
 
 
+def test_another_of_two_optimizers(tmp_path):
+    constants = {"constants/Adam/beta1": 0.9, "constants/SGD/learning_rate": 0.1}
+    found = explained(tmp_path, step(**constants), step(W - np.sign(G), **constants))
+    assert "of the optimizers (Adam, SGD) another updates them" in found.texts[0]
+
+
 def test_a_weight_that_does_not_move(tmp_path):
     found = explained(tmp_path, step(), step(weights=W))
     assert found.texts[0].startswith("w does not move in the candidate")

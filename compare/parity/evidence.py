@@ -93,6 +93,10 @@ VELOCITY = (
     "rate before it adds it to the velocity, as Keras's SGD does, the other the whole accumulator "
     "by the rate of the step, as TensorFlow 1's MomentumOptimizer does."
 )
+SEVERAL = (
+    "The gradients and the optimizers' constants agree, but the updates of {names} differ: of the "
+    "optimizers ({kinds}) another updates them."
+)
 STILL = "{names} {do} not move in the {side}: the operation that updates {it} is never run."
 MOMENTUM = (
     "Only moving averages differ, and each moves {factor:.4g} times as far in the candidate: the "
@@ -704,7 +708,11 @@ class Evidence:
                 return Cause([text], still)
         if not updates:
             return None
-        return Cause([UPDATE.format(names=_list(updates))], IN_OPTIMIZER)
+        several = kinds(constants(self.sides[0], self.step))
+        text = UPDATE.format(names=_list(updates))
+        if len(several) > 1:
+            text = SEVERAL.format(names=_list(updates), kinds=", ".join(several))
+        return Cause([text], IN_OPTIMIZER)
 
 
 def _inputs(side: Recording, step: int) -> dict[str, np.ndarray]:
