@@ -137,10 +137,14 @@ def _attribute(module, name):
 
 def _is_import(name, found):
     """Whether what was found for a file of contrib is no file, but what its stand-in has imported,
-    such as `ops`, or a function of the same name, such as `rnn`."""
-    is_file = isinstance(found, types.ModuleType)
-    is_file = is_file and not found.__name__.startswith("tensorflow.python.")
-    return _is_contrib_file(name) and not is_file
+    such as `ops`, or a function of 0.x of the same name, such as `rnn`."""
+    if not _is_contrib_file(name):
+        return False
+    if isinstance(found, types.ModuleType):
+        return found.__name__.startswith("tensorflow.python.")
+    parts = name.split(".")
+    public = ".".join([*parts[: parts.index("python")], parts[-1]])
+    return symbols.rows().get(public, symbols.MODULE) == symbols.MODULE
 
 
 def _is_contrib_file(name):
