@@ -566,6 +566,18 @@ def test_data_that_one_program_scales_in_its_graph(tmp_path):
     assert not strangers._is_scaled_inside([plain, new], (X, X * 255))
 
 
+def test_a_variable_that_only_the_candidate_trains(tmp_path):
+    theirs = {"w": W, "v": np.zeros(7)}
+    sides = [recording(tmp_path / "a.npz", {"w": W}, step())]
+    more = step(v=np.ones(7), **{"differentiated/v": np.ones(7)})
+    sides.append(recording(tmp_path / "b.npz", theirs, more))
+    found = mapping.find(*sides, lambda name: None)
+    sides[1] = mapping.renamed(sides[1], found)
+    assert strangers._only_one_has(*sides, found)
+    cause = evidence.explain(*sides, found, envelope.Parting(1, 0.0, {}), [sides[0]])
+    assert "The reference has no counterpart of v" in cause.texts[0]
+
+
 def test_another_forward_pass(tmp_path):
     found = explained(tmp_path, step(), step(gradient=numbers(4, 3, seed=7)), (1.0, 1.3))
     assert found.place == evidence.FORWARD_PASS
@@ -673,6 +685,8 @@ def test_the_call_of_a_layer(tmp_path):
     new = operations(tmp_path, "new", *rows)
     assert lines.locate(old, new).candidate.place == "new.py:5"
     assert lines.locate(old, new, is_called=True).candidate.place == "new.py:8"
+    new.lines["variables"] = {"bn/beta": "new.py:5 < new.py:1"}
+    assert lines.of_call(new, ["bn/beta"]).place == "new.py:8"
 
 
 def test_a_dropout_that_does_nothing(tmp_path):
@@ -688,7 +702,7 @@ def test_batch_norm_that_does_not_train(tmp_path):
     moved = step(**{"bn/moving_mean": numbers(3)})
     still = step(gradient=numbers(4, 3, seed=7), **{"bn/moving_mean": np.zeros(3)})
     found = explained(tmp_path, moved, still, (1.0, 1.3), start)
-    assert found.place == evidence.EVALUATION
+    assert found.place == (evidence.EVALUATION, ["bn/moving_mean"])
     assert "Batch norm does not train in the candidate" in found.texts[0]
 
 

@@ -285,7 +285,9 @@ class Evidence:
             text = RESET_AFTER.format(names=_list(self.found.reset_after))
             return Cause([text], self.found.reset_after)
         for side, other, names in zip(("candidate", "reference"), self.sides, self.found.alone):
-            names = [name for name in names if name in mapping.trained(other)]
+            names = [
+                name for name in names if {name, mapping.CANDIDATE + name} & mapping.trained(other)
+            ]
             if names and all(self.found.alone):
                 ours, theirs = (_list(side) for side in self.found.alone)
                 return Cause([SHAPES.format(ours=ours, theirs=theirs)], FORWARD_PASS)
@@ -485,7 +487,7 @@ class Evidence:
             if still:
                 who = ("reference", "candidate")[side]
                 texts.insert(0, EVALUATES.format(names=_list(still), side=who, **_number(still)))
-                return Cause(texts, EVALUATION)
+                return Cause(texts, (EVALUATION, still))
         return Cause(texts, FORWARD_PASS)
 
     def _stays(self, name, side):

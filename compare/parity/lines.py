@@ -283,6 +283,16 @@ def of_variables(side: Operations, names: list[str]) -> SourceLine | None:
     return _line(stack, level) if stack[0] else None
 
 
+def of_call(side: Operations, names: list[str]) -> SourceLine | None:
+    """Returns the line that calls the layer of some variables, if it is not that of the step."""
+    made = {side.lines["variables"].get(n, "").partition(user_lines.FROM)[0] for n in names}
+    for about in side.about:
+        place = about["called"]
+        if place and about["line"] in made and place != side.lines.get("step"):
+            return SourceLine(place, user_lines.text(place), inside=about["line"])
+    return None
+
+
 def of_kind(side: Operations, kind: str) -> SourceLine | None:
     """Returns the line of the "clip" (of gradients), of the "optimizer", or of the "step"."""
     kind, _, optimizer = kind.partition("/")

@@ -32,6 +32,9 @@ SLOTS = {
 }
 
 
+CANDIDATE = "candidate:"  # before names that the reference has not
+
+
 @dataclass
 class Mapping:
     """Which variable is which.
@@ -290,7 +293,7 @@ def renamed(candidate: Recording, mapping: Mapping) -> Recording:
     def rename(name):
         prefix = next((p for p in OF_VARIABLES if name.startswith(p)), "")
         stem = name[len(prefix) :]
-        return prefix + back[stem] if stem in back else f"candidate:{name}"
+        return prefix + back.get(stem, CANDIDATE + stem)
 
     def turned(name, value):
         return np.ascontiguousarray(value.T) if _stem(name) in mapping.transposed else value

@@ -406,7 +406,7 @@ def _only_one_has(reference: Recording, candidate: Recording, found: Mapping) ->
     """Says whether only one program trains a variable, or has an average of batch norm."""
     trained = mapping.trained(reference) | mapping.trained(candidate)
     return any(
-        name in trained or mapping.role(name).startswith("moving")
+        {name, mapping.CANDIDATE + name} & trained or mapping.role(name).startswith("moving")
         for name in (*found.alone[0], *found.alone[1])
     )
 
@@ -415,14 +415,18 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
     """Returns the lines of a cause's place, or None if they are not known."""
     if sides is None:
         return None
-    if place in (evidence.FORWARD_PASS, evidence.EVALUATION):
-        return lines.locate(*sides, is_called=place == evidence.EVALUATION)
+    if place == evidence.FORWARD_PASS:
+        return lines.locate(*sides)
     if place == evidence.FROM_NAN:
         return lines.first_not_finite(*sides) or lines.locate(*sides)
     if isinstance(place, str):
         return lines.Located(*(lines.of_kind(side, place) for side in sides))
     if isinstance(place, tuple):
         names = _in_both(place[1], found)
+        if place[0] == evidence.EVALUATION:
+            located = lines.locate(*sides, is_called=True) or lines.Located(None, None)
+            located.candidate = lines.of_call(sides[1], names[1]) or located.candidate
+            return located
         of = {evidence.ASSIGNED: lines.of_assignment, evidence.PENALIZED: lines.of_penalty}
         if place[0] in of:
             return lines.Located(*(of[place[0]](side, n) for side, n in zip(sides, names)))
