@@ -74,7 +74,7 @@ spec:
 _TFJOB_ROLE = """\
     {role}:
       replicas: {count}
-      restartPolicy: ExitCode  # exit 4, a lost task, is no success: all start again
+      restartPolicy: OnFailure  # exit 4, a lost task: all start again
       template:
         spec:
           containers:

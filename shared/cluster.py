@@ -7,10 +7,10 @@ hold the same JSON, as TensorFlow defines it), or by the variables that Slurm se
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -23,6 +23,7 @@ from shared.console import StopRun, UserError, print_line
 
 ROLES = ("chief", "worker", "ps", "evaluator")
 LOST = 4  # the exit code of a task that has lost another one
+REMEDY = "; start all tasks again with the same --run_dir to resume"
 SLURM_PORT = 8888  # the first port on each machine, as in TensorFlow's SlurmClusterResolver
 _EXPECTED = (
     'expected JSON such as {"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, '
@@ -305,19 +306,56 @@ def meet(task: Task) -> None:
                     if time.monotonic() > end:
                         raise StopRun(
                             f"{name} ({address}) does not answer for {task.timeout:.0f} s; this "
-                            f"task, {task.role} {task.index}, ends too; start all tasks again with "
-                            "the same --run_dir to resume",
+                            f"task, {task.role} {task.index}, ends too{REMEDY}",
                             exit_code=LOST,
                         )
                     time.sleep(0.1)
-    # One may still be lost before its server runs. Then this ends the process, without the line.
-    null = open(os.devnull, "w")  # noqa: SIM115 (must stay open)
-    faulthandler.dump_traceback_later(task.timeout, exit=True, file=null)
+    _start_guard(task)
+
+
+_guards = []  # the process of the guard, until the strategy is made
+
+
+def _start_guard(task: Task) -> None:
+    """Starts a process that ends this one if another task is lost before its server runs.
+
+    TensorFlow then waits for ever in the strategy's constructor, and no thread of this process
+    runs. So the exit code is that of SIGKILL; the line is the usual one.
+    """
+    guarded = os.getpid()
+    guard = os.fork()
+    if guard:
+        _guards.append(guard)
+        return
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        os.closerange(3, 65536)  # among them the lock of the run folder
+        last = dict.fromkeys(task.peers, time.monotonic())
+        while os.getppid() == guarded:
+            for name, address in task.peers.items():
+                if answers(address):
+                    last[name] = time.monotonic()
+                silence = time.monotonic() - last[name]
+                if silence > task.timeout + 1 and os.getppid() == guarded:
+                    _print_lost(task, f"{name} ({address}) does not answer for {silence:.0f} s")
+                    os.kill(guarded, signal.SIGKILL)
+                    return
+            time.sleep(0.2)
+    finally:
+        os._exit(0)
 
 
 def met() -> None:
     """Ends what `meet` has begun: the strategy is made."""
-    faulthandler.cancel_dump_traceback_later()
+    for guard in _guards:
+        os.kill(guard, signal.SIGKILL)
+        os.waitpid(guard, 0)
+    del _guards[:]
+
+
+def _print_lost(task: Task, message: str, remedy: str = REMEDY) -> None:
+    print_line(f"{message}; this task, {task.role} {task.index}, ends too{remedy}", sys.stderr)
 
 
 def end_after_chief(task: Task) -> None:
@@ -406,11 +444,5 @@ class Watch:
 
     def _end(self, message: str, exit_code: int = LOST) -> None:
         if not self._stopped.is_set() and not self._is_over():
-            print_line(
-                f"{message}; this task, {self._task.role} {self._task.index}, ends too"
-                + (
-                    "; start all tasks again with the same --run_dir to resume" if exit_code else ""
-                ),
-                sys.stderr,
-            )
+            _print_lost(self._task, message, REMEDY if exit_code else "")
             os._exit(exit_code)  # TensorFlow's threads may wait for ever

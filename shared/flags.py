@@ -183,6 +183,8 @@ def _check_distribution(flags: FlagValues) -> None:
         refused = {"cluster": ""}
     if flags.distribution != "none":
         refused["steps_per_call"] = 1
+    if flags.distribution != "mirrored":
+        refused["sync_batch_norm"] = False
     for name, default in refused.items():
         if flags[name].value != default:
             raise UserError(
@@ -662,6 +664,12 @@ def _define_distribution(define: _Definer) -> None:
         "--distribution=mirrored, which N above 1 selects, and 1 for the others.",
         1,
         1024,
+    )
+    define.boolean(
+        "sync_batch_norm",
+        False,
+        "Let batch norm use the mean and the variance of the whole batch, not of a replica's part. "
+        "Only with --distribution=mirrored.",
     )
     define.path(
         "cluster",

@@ -130,7 +130,8 @@ def check_step(step: int, source: str, max_steps: int) -> None:
 
 def differing_flags(before: dict, now: dict) -> list[str]:
     """Lists the flags that change a run's numbers and that differ between two results."""
-    names = [*now["flags"], *({"replicas"} & set(before["flags"]) - set(now["flags"]))]
+    optional = {"replicas", "sync_batch_norm"}  # of runs with several replicas
+    names = [*now["flags"], *sorted(optional & set(before["flags"]) - set(now["flags"]))]
     pairs = [(name, before["flags"].get(name), now["flags"].get(name)) for name in names]
     return [f"--{name} {was}, not {value}" for name, was, value in pairs if was != value]
 

@@ -68,6 +68,8 @@ class Run:
             }
             if "replicas" in flags and (flags.replicas or 1) > 1:
                 self.result["flags"]["replicas"] = flags.replicas  # of the process or the cluster
+                if flags.sync_batch_norm:
+                    self.result["flags"]["sync_batch_norm"] = True
             if "validation_size" in flags:
                 self.result["flags"]["validation_size"] = len(data.validation)
             folder.refuse_other(self.directory)

@@ -9,6 +9,7 @@ import contextlib
 import tensorflow.compat.v1 as tf
 
 from shared import batches, cluster
+from tf1_style.training.layers import BatchNorm
 from tf1_style.training.optimizers import OPTIMIZERS
 
 
@@ -20,7 +21,8 @@ def replicated(Trainer, flags, task):
     if task and task.role == "ps":
         return None
     kind = {"sync": SyncReplica, "async": AsyncReplica}.get(flags.distribution, Mirrored)
-    return type(kind.__name__, (kind, Trainer), {"task": task, "count": flags.replicas})
+    attributes = {"task": task, "count": flags.replicas, "is_synced": flags.sync_batch_norm}
+    return type(kind.__name__, (kind, Trainer), attributes)
 
 
 class Mirrored:
@@ -41,7 +43,8 @@ class Mirrored:
         for k in range(self.count):
             with tf.name_scope(f"tower_{k}"), tf.device(f"/{self.device_type()}:{k}"):
                 part = {name: self.part(tensor, k) for name, tensor in batch.items()}
-                self.towers.append(super().forward(part, keep_prob, training, replica=k))
+                with synced_batch_norm(self.count if self.is_synced else 1):
+                    self.towers.append(super().forward(part, keep_prob, training, replica=k))
             if k == 0:
                 first = list(updates)
         updates[:] = first  # batch norm's averages follow the first replica
@@ -93,7 +96,6 @@ class Replica:
     def __init__(self, model_class, flags):
         self.is_chief = self.task.is_chief
         self.optimizer_name = flags.optimizer
-        self.count = len(self.task.replicas)
         self.watch = cluster.Watch(self.task)
         self.server = start_server(self.task, flags)
         self.spec = tf.train.ClusterSpec(self.task.cluster)
@@ -280,6 +282,50 @@ def start_server(task, flags):
         return tf.train.Server(spec, job_name=task.role, task_index=task.index, config=config)
     except tf.errors.OpError as error:
         raise cluster.no_server(task, error.message)
+
+
+@contextlib.contextmanager
+def synced_batch_norm(count):
+    """Lets batch norm take its means over `count` towers, while one of them is built here."""
+    before = BatchNorm.__dict__["over_replicas"]
+    if count > 1:
+        BatchNorm.over_replicas = staticmethod(ReplicaMean(count))
+    try:
+        yield
+    finally:
+        BatchNorm.over_replicas = before
+
+
+class ReplicaMean:
+    """Takes the mean of a tensor over all towers; its gradient is the mean of theirs.
+
+    The n-th call in one tower goes with the n-th call in each of the others.
+    """
+
+    def __init__(self, count):
+        self.count = count
+        self.key = 0
+
+    def __call__(self, tensor):
+        self.key += 2
+        key = self.key
+
+        @tf.custom_gradient
+        def mean_of_all(tensor):
+            return self.reduce(tensor, key), lambda dy: self.reduce(dy, key + 1)
+
+        return mean_of_all(tensor)
+
+    def reduce(self, tensor, key):
+        return tf.raw_ops.CollectiveReduce(
+            input=tensor,
+            group_size=self.count,
+            group_key=1,
+            instance_key=key,
+            merge_op="Add",
+            final_op="Div",
+            subdiv_offsets=[0],
+        )
 
 
 def flag(name, device=""):

@@ -152,6 +152,11 @@ class BatchNorm(tf.Module):
     MOMENTUM = 0.99
     EPSILON = 1e-3
 
+    @staticmethod
+    def over_replicas(mean):
+        """Returns the mean of all replicas with --sync_batch_norm; replicas.py replaces this."""
+        return mean
+
     def __init__(self, units, scale=False):
         super().__init__()
         self.gamma = tf.Variable(tf.ones([units]), name="gamma") if scale else None
@@ -162,9 +167,9 @@ class BatchNorm(tf.Module):
     def __call__(self, h, training):
         if training:
             axes = list(range(len(h.shape) - 1))  # all but the last
-            mean = tf.reduce_mean(h, axes)
+            mean = self.over_replicas(tf.reduce_mean(h, axes))
             centred = h - mean
-            variance = tf.reduce_mean(tf.square(centred), axes)
+            variance = self.over_replicas(tf.reduce_mean(tf.square(centred), axes))
             for average, value in ((self.mean, mean), (self.variance, variance)):
                 self.update(average, value)
         else:

@@ -10,6 +10,7 @@ import contextlib
 import tensorflow as tf
 
 from shared import batches, cluster, machine
+from tf2_style.training.layers import BatchNorm
 from tf2_style.training.trainer import KEEP_PROB, LEARNING_RATE, signature
 
 
@@ -22,7 +23,8 @@ def replicated(Trainer, flags, task):
     if task and (task.role == "ps" or (flags.distribution == "async" and not task.is_chief)):
         return None
     kind = {"sync": SyncReplica, "async": AsyncReplica}.get(flags.distribution, Mirrored)
-    return type(kind.__name__, (kind, Trainer), {"task": task, "count": flags.replicas})
+    attributes = {"task": task, "count": flags.replicas, "is_synced": flags.sync_batch_norm}
+    return type(kind.__name__, (kind, Trainer), attributes)
 
 
 class Mirrored:
@@ -67,7 +69,8 @@ class Mirrored:
     def forward(self, batch, keep_prob, training, replica=0):
         if training:
             replica = replica_number()
-        return super().forward(batch, keep_prob, training, replica)
+        with synced_batch_norm(self.is_synced and training):
+            return super().forward(batch, keep_prob, training, replica)
 
     def update(self, batch, keep_prob, learning_rate):
         """Updates the weights once, in each replica; returns the mean of the losses."""
@@ -218,6 +221,18 @@ def follow_first_replica(next_creator, **arguments):
     """
     arguments["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
     return next_creator(**arguments)
+
+
+@contextlib.contextmanager
+def synced_batch_norm(is_synced):
+    """Lets batch norm take its means over all replicas; a mean's gradient is the mean of theirs."""
+    before = BatchNorm.__dict__["over_replicas"]
+    if is_synced:
+        BatchNorm.over_replicas = staticmethod(mean)
+    try:
+        yield
+    finally:
+        BatchNorm.over_replicas = before
 
 
 def replica_number():
