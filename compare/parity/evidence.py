@@ -642,7 +642,9 @@ class Evidence:
                     text = BY_HAND.format(side=who, kind=known[0], how=how)
                     return Cause([text], IN_OPTIMIZER)
         factors = [_multiple(ours, theirs) for _, ours, theirs in differing.values()]
-        if None not in factors and np.ptp(factors) < CLOSE * abs(factors[0]):
+        # Adam hides a factor of its gradients but for epsilon: no factor near 1 is a rate.
+        is_one = None not in factors and np.ptp(factors) < CLOSE * abs(factors[0])
+        if is_one and abs(np.median(factors) - 1) > CLOSE:
             return Cause([FACTOR.format(factor=float(np.median(factors)))], IN_OPTIMIZER)
         return None
 
