@@ -8,6 +8,13 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+# The runner switches oneDNN on where it is not set; TensorFlow does so on some processors only.
+SETTINGS = {
+    "PYTHONPATH": str(ROOT),
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+}
+
 NEW = """
 import sys
 import numpy as np, tensorflow as tf
@@ -80,7 +87,7 @@ def results(tmp_path):
         start = ["-m", f"{style}.run", *options] if options or text == OLD else []
         process = subprocess.run(
             [sys.executable, *start, str(tmp_path / "it.py"), way, str(path)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_NUM_INTRAOP_THREADS": "1"},
+            env={**os.environ, **SETTINGS},
             text=True,
             capture_output=True,
             check=False,
