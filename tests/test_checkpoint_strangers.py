@@ -586,6 +586,7 @@ checkpoint.write("end")
 """
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", ["function", "eager"])
 def test_a_program_with_its_own_optimizer_ends_after_its_first_step(tmp_path, kind):
     """Else --for would train to the end, and write over the program's own checkpoints."""

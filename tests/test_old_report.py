@@ -221,6 +221,7 @@ print(json.dumps([wrong, len(texts), found]))
 """
 
 
+@pytest.mark.proof
 def test_every_successor_is_in_todays_tensorflow(environment):
     """Without TF_USE_LEGACY_KERAS, so `tf.keras` is Keras 3."""
     expected = {

@@ -24,6 +24,7 @@ for name, how in rows.items():
 """
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(
     importlib.util.find_spec("tf_keras") is None, reason="requirements-legacy.txt not installed"
 )
