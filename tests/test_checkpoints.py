@@ -271,7 +271,8 @@ def test_converted_there_and_back(run, tmp_path, trained):
     """A checkpoint that is converted to the other style and back is bit-identical."""
     source = trained / "tf1_style" / "adam"
     process = convert(run, source, "new/model.ckpt-5", "--to=tf2")
-    assert process.stdout == "wrote new/model.ckpt-5: 9 of 9 tensors\n"
+    assert process.stdout.startswith("wrote new/model.ckpt-5: 9 of 9 tensors of ")
+    assert process.stdout.count("\n") == 1
     convert(run, "new/model.ckpt-5", "back/model.ckpt-5", "--to=tf1")
     for style, path in zip(STYLES, ("back", "new")):
         flags = [*ADAM, "--max_steps=9", f"--restore={path}/model.ckpt-5", f"--run_dir={style}"]
@@ -410,7 +411,7 @@ def test_other_programs_state_is_converted_with_its_slots(run, tmp_path):
     assert "no new name for beta1_power, beta2_power;" in process.stderr
     assert not list(tmp_path.glob("new.ckpt*"))
     process = convert(run, *arguments, "--partial")
-    assert "7 of 9 tensors\nleft out: beta1_power, beta2_power" in process.stdout
+    assert "7 of 9 tensors of old.ckpt\nleft out: beta1_power, beta2_power" in process.stdout
     run("new.py", 10, "./new.ckpt")
     whole, crossed = np.load(tmp_path / "whole.ckpt.npy"), np.load(tmp_path / "keras.npy")
     np.testing.assert_allclose(crossed, whole, rtol=1e-5)
