@@ -253,6 +253,13 @@ class Recorder:
         self.predicted_operations = PredictedOperations()
         atexit.register(self._record_predictions)  # runs before the trace is saved
 
+    def begin_prediction(self, weights: dict[str, np.ndarray]) -> bool:
+        """Begins a call as `Predictions.begin`; forgets the operations of calls that it forgets."""
+        is_first = self.predictions.begin(weights)
+        if is_first:
+            self.predicted_operations = PredictedOperations()
+        return is_first
+
     def _record_predictions(self) -> None:
         tensors = self.predictions.tensors() if self.predictions else {}
         if not any(name.startswith("outputs/") for name in tensors):

@@ -137,12 +137,7 @@ def test_a_right_program_is_not_accused(judge, way):
 @pytest.mark.parametrize(
     ("arguments", "text", "line"),
     [
-        pytest.param(
-            "predict pool",
-            "the outputs do not",
-            "pool(2)",
-            marks=[pytest.mark.proof, pytest.mark.xfail(reason="names the line before it")],
-        ),
+        pytest.param("predict pool", "the outputs do not", "pool(2)", marks=pytest.mark.proof),
         pytest.param("call pool", "the outputs do not", "pool(2)", marks=pytest.mark.full),
         pytest.param("function elu", "the outputs do not", "tf.nn.elu", marks=pytest.mark.full),
         pytest.param("plain elu", "the outputs do not", "tf.nn.elu", marks=pytest.mark.full),

@@ -237,7 +237,7 @@ def _predict(recorder, run, session, tensors, given, *options):
         return _values(lambda session, fetched: run(fetched), session)
 
     weights = values()
-    if made.begin(weights) and recorder.disturbs:
+    if recorder.begin_prediction(weights) and recorder.disturbs:
         predictions.disturb(recorder, session, weights)
     origins = {
         output.name: output

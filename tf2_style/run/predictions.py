@@ -75,7 +75,7 @@ class PredictionWatcher:
         made, initial = self.recorder.predictions, self.watcher.initial
         with self.watcher.flag("is_predicting"):
             before = initial()
-            if made.begin(before) and self.recorder.disturbs:
+            if self.recorder.begin_prediction(before) and self.recorder.disturbs:
                 self._disturb()
             result = call()
             inputs = [array for array in _arrays(given) if array.ndim]
