@@ -313,8 +313,10 @@ def of_stop(side: Operations, other: Operations) -> SourceLine | None:
     norms = [other.norms[number] for number in stops(other)]
     for number in stops(side):
         is_known = any(np.isclose(side.norms[number], norm, rtol=1e-5) for norm in norms)
-        if side.about[number]["line"] and not is_known:
-            return side.line(number)
+        # Keras's batch norm stops gradients of its own, at the line of the layer.
+        line = side.line(number) if side.about[number]["line"] else None
+        if line and "stop_gradient" in line.text and not is_known:
+            return line
     return None
 
 
