@@ -977,14 +977,9 @@ def test_a_right_program_is_not_accused(judge, name):
     assert len(report["mapping"]) == 11 and not report["alone"][0]
 
 
-OTHER_LINE = {("new_fit.py", "clipnorm"), ("new_tape.py", "variable_missing")}
-
-
 def planted():
     for name, mistake, text, line in PLANTED:
         marks = [pytest.mark.proof if (name, mistake) in IN_CI else pytest.mark.full]
-        if (name, mistake) in OTHER_LINE:
-            marks.append(pytest.mark.xfail(reason="the cause is right, the line is another one"))
         yield pytest.param(name, mistake, text, line, marks=marks, id=f"{name[4:-3]}-{mistake}")
 
 

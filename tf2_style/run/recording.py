@@ -532,7 +532,7 @@ class _Watcher:
                 made = {id(gradient) for _, gradient in watcher.pending.values()}
                 pairs = {id(a): b for a, b in zip(inputs, outputs) if id(a) in made}
                 watcher.clipped.update(pairs)
-                if pairs:
+                if pairs and not watcher.has("is_applying"):  # an optimizer's own has its place
                     watcher.places["clip"] = _here()
                 return found
 
