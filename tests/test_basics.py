@@ -44,6 +44,7 @@ def test_perceptron_with_weights_set_by_hand(run, style):
     assert (process.stdout, process.stderr) == (OR_GATE, "")
 
 
+@pytest.mark.proof
 def test_perceptron_learns(twins):
     output, verdict = twins("perceptron", "--train")
     found = re.findall(r"^epoch (\d+), loss (\S+)$", output, re.MULTILINE)

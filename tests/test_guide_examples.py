@@ -135,9 +135,3 @@ def test_a_wrong_example_is_found(tmp_path):
     new = {"number": [1.001], "count": [1.0], "error": "Traceback", "same": [3.0]}
     wrong, same = differences(old, new)
     assert set(wrong) == {"number", "count", "error"} and same == 1
-
-
-def test_one_example_runs(tmp_path):
-    """A part of the proof that takes a few seconds, of an entry that Keras has no way for."""
-    entries = [entry for entry in ENTRIES if entry.title == "tf.train.RMSPropOptimizer"]
-    assert check(entries, tmp_path, [sys.executable, "-m", "tf1_style.run"])["after"] == (1, 1)

@@ -72,6 +72,7 @@ def test_a_program_says_it_in_one_line(run):
         assert process.stderr.startswith("--hidden=999999,999999: 1,00")
 
 
+@pytest.mark.proof
 def test_a_batch_that_memory_cannot_hold(run, tmp_path):
     command = [str(script("tf2_style", "mnist_deep")), "--dataset=digits", "--batch_size=1000"]
     code = SMALL.format(memory=1 << 28, folder=str(ROOT), command=[*command, "--run_dir=run"])

@@ -54,7 +54,7 @@ def run_all(path, cwd, *arguments, **changes):
     )
 
 
-def test_sets_up_once_from_anywhere(project, tmp_path):
+def test_sets_up_once_and_runs_from_anywhere(project, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(project / "run_all.sh")
     first = run_all(link, tmp_path, "--quick", "--data_dir=a b")
@@ -63,6 +63,18 @@ def test_sets_up_once_from_anywhere(project, tmp_path):
     assert first.stdout == expected and "installing" in first.stderr
     again = run_all("./run_all.sh", project, PYTHONPATH="/nowhere")
     assert again.stdout == f"['accuracy'] {project / '.venv'} {project}\n" and again.stderr == ""
+
+    # The libraries for old programs are added once, and a program runs where it is called.
+    (project / "tf1_style" / "run").mkdir(parents=True)
+    shutil.copy(project / "compare" / "__main__.py", project / "tf1_style" / "run")
+    first = run_all(project / "run_all.sh", tmp_path, "old", "old.py", "--steps=3")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == f"['old.py', '--steps=3'] {project / '.venv'} {tmp_path}\n"
+    assert "adding the libraries for old programs" in first.stderr
+    assert run_all(project / "run_all.sh", tmp_path, "old", "old.py").stderr == ""
+
+    process = run_all("./run_all.sh", project, "test", TWINS_DATA_DIR="/no/such/folder")
+    assert process.returncode == 2 and "/no/such/folder" in process.stderr
 
 
 @pytest.mark.proof
@@ -81,11 +93,6 @@ def test_cuda_comes_with_the_driver(project, tmp_path):
     stub(tmp_path / "stubs" / "nvidia-smi", "exit 0")
     process = run_all("./run_all.sh", project, PIP_NO_INDEX="1", PIP_FIND_LINKS="")
     assert process.returncode == 2 and "requirement tensorflow[and-cuda]" in process.stderr
-
-
-def test_folder_of_data_that_is_not_there(project):
-    process = run_all("./run_all.sh", project, "test", TWINS_DATA_DIR="/no/such/folder")
-    assert process.returncode == 2 and "/no/such/folder" in process.stderr
 
 
 def test_failed_installation(project):
@@ -164,14 +171,3 @@ def test_no_python(project, tmp_path):
     process = run_all("./run_all.sh", project, PATH=str(tmp_path / "bin"))
     assert process.returncode == 2
     assert process.stderr.startswith("no Python 3.10 to 3.13") and process.stderr.count("\n") == 1
-
-
-def test_old_programs(project, tmp_path):
-    """The libraries for old programs are added once; the program runs where it is called."""
-    (project / "tf1_style" / "run").mkdir(parents=True)
-    shutil.copy(project / "compare" / "__main__.py", project / "tf1_style" / "run")
-    first = run_all(project / "run_all.sh", tmp_path, "old", "old.py", "--steps=3")
-    assert first.returncode == 0, first.stderr
-    assert first.stdout == f"['old.py', '--steps=3'] {project / '.venv'} {tmp_path}\n"
-    assert "adding the libraries for old programs" in first.stderr
-    assert run_all(project / "run_all.sh", tmp_path, "old", "old.py").stderr == ""

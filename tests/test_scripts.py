@@ -74,7 +74,7 @@ def test_prints_the_tutorials_lines_and_nothing_else(run, tmp_path, style):
     ],
 )
 def test_goes_on_as_if_never_stopped(run, tmp_path, environment, style, number):
-    command = [script(style, "mnist_softmax"), DIGITS, "--max_steps=2000"]
+    command = [script(style, "mnist_softmax"), DIGITS, "--max_steps=1000"]
     run(*command, "--run_dir=unbroken", "--nolog")
     assert sorted(os.listdir(tmp_path / "unbroken")) == [
         "checkpoints",
@@ -99,7 +99,7 @@ def test_goes_on_as_if_never_stopped(run, tmp_path, environment, style, number):
     assert rest == ""
     assert process.returncode == 128 + number
     step = result(tmp_path / "stopped")["step"]
-    assert 20 <= step < 2000
+    assert 20 <= step < 1000
     name = signal.Signals(number).name
     assert error == f"stopped by {name} after step {step}; --run_dir=stopped resumes it\n"
 
@@ -206,7 +206,7 @@ def test_wrong_data_in_one_line(run, tmp_path):
     ("style", "log"),
     [
         ("tf1_style", "--log"),
-        ("tf2_style", "--nolog"),
+        pytest.param("tf2_style", "--nolog", marks=pytest.mark.proof),
         pytest.param("tf1_style", "--nolog", marks=pytest.mark.proof),
         pytest.param("tf2_style", "--log", marks=pytest.mark.proof),
     ],
@@ -254,16 +254,10 @@ def in_small_filesystem(folder, size, *command, **options):
     return process
 
 
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize(
-    ("style", "output"),
-    [
-        ("tf1_style", "--trace_file=small/trace.npz"),
-        pytest.param("tf2_style", "--export_dir=small/export", marks=pytest.mark.proof),
-        pytest.param("tf1_style", "--export_dir=small/export", marks=pytest.mark.proof),
-        pytest.param("tf2_style", "--trace_file=small/trace.npz", marks=pytest.mark.proof),
-        pytest.param("tf1_style", "--log_dir=small", marks=pytest.mark.proof),
-        pytest.param("tf2_style", "--log_dir=small", marks=pytest.mark.proof),
-    ],
+    "output", ["--trace_file=small/trace.npz", "--export_dir=small/export", "--log_dir=small"]
 )
 def test_a_run_is_complete_when_all_is_written(run, tmp_path, environment, style, output):
     """An output does not fit on its disk; the same command writes it once there is room."""

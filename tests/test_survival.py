@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from conftest import bits, script, tensors
+from conftest import STYLES, bits, script, tensors
 
 from compare.parity import distances, first_difference
 from shared import trace
@@ -96,17 +96,9 @@ def test_killed_at_any_moment(run, tmp_path, environment, style):
     assert {k: bits(v) for k, v in ends[0].items()} == {k: bits(v) for k, v in ends[1].items()}
 
 
-@pytest.mark.parametrize(
-    ("style", "successor"),
-    [
-        pytest.param("tf1_style", "another folder", marks=pytest.mark.proof),
-        ("tf2_style", None),
-        pytest.param("tf2_style", "another folder", marks=pytest.mark.proof),
-        pytest.param("tf1_style", None, marks=pytest.mark.proof),
-        pytest.param("tf1_style", "the folder is removed", marks=pytest.mark.proof),
-        pytest.param("tf2_style", "the folder is removed", marks=pytest.mark.proof),
-    ],
-)
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("successor", [None, "another folder", "the folder is removed"])
 def test_folder_that_is_moved_away(run, tmp_path, environment, style, successor):
     """The run ends at its next write, makes no new folder, and leaves another one alone."""
     command = [script(style, "mnist_softmax"), "--dataset=digits"]
