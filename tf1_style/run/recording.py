@@ -6,15 +6,18 @@ the optimizer's constants and the inputs are fetched in that same run. The graph
 """
 
 import functools
+import random
 import re
 import types
 import weakref
 from collections import namedtuple
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.python.client.session import BaseSession
+from tensorflow.python.framework import ops, random_seed
 from tensorflow.python.ops import gradients_util, nn_ops, rnn, while_loop
 from tensorflow.python.ops.ref_variable import RefVariable
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
@@ -43,6 +46,7 @@ _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64,
 
 def install(recorder: Recorder) -> None:
     """Begins to watch; before the program is loaded."""
+    _fix_seeds()
     differentiations = weakref.WeakKeyDictionary()  # graph -> [(ys, xs, gradients)]
     _watch_gradients(differentiations)
     _watch_variables(recorder)
@@ -53,6 +57,21 @@ def install(recorder: Recorder) -> None:
     if recorder.random != "own":
         _replace_noise(recorder, layers)
     _watch_runs(recorder, differentiations)
+
+
+def _fix_seeds():
+    """Seeds what a program leaves unseeded, so that it makes the same numbers in every run.
+
+    An operation with a seed of its own keeps its numbers: where a graph has no seed, TensorFlow
+    takes this one for them.
+    """
+    random.seed(0)
+    np.random.seed(0)
+
+    def seed(graph):
+        return random_seed.DEFAULT_GRAPH_SEED if graph._seed is None else graph._seed
+
+    ops.Graph.seed = property(seed, ops.Graph.seed.fset)
 
 
 def _watch_gradients(differentiations):
@@ -305,13 +324,22 @@ def _line(operation):
 def _elements(graph, fetches):
     """Returns the operations and tensors of `fetches`, as a tuple."""
     found = []
-    for item in nest.flatten(fetches, expand_composites=True):
+    for item in _flat(fetches):
         item = getattr(item, "op", item) if isinstance(item, tf.Variable) else item
         try:
             found.append(graph.as_graph_element(item, allow_tensor=True, allow_operation=True))
         except (TypeError, ValueError, KeyError):
             pass  # the session itself says what is wrong with it
     return tuple(found)
+
+
+def _flat(fetches):
+    """Returns what is in `fetches`, whose keys may be hooks, which have no order."""
+    if isinstance(fetches, Mapping):
+        fetches = list(fetches.values())
+    if isinstance(fetches, (list, tuple)):
+        return [item for part in fetches for item in _flat(part)]
+    return nest.flatten(fetches, expand_composites=True)
 
 
 def _analyze(elements, differentiations):

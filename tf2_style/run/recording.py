@@ -7,6 +7,7 @@ to a variable whose gradient a tape has just returned; eagerly, in a `tf.functio
 
 import functools
 import inspect
+import random
 import re
 import threading
 import weakref
@@ -24,7 +25,7 @@ from keras.src.trainers.compile_utils import CompileLoss
 from keras.src.trainers.trainer import Trainer
 from tensorflow.python.data.ops.iterator_ops import OwnedIterator
 from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
-from tensorflow.python.framework import op_callbacks, ops
+from tensorflow.python.framework import op_callbacks, ops, random_seed
 from tensorflow.python.ops import nn_ops
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 from tensorflow.python.util import tf_stack
@@ -43,6 +44,7 @@ _CLIPS = ("clip_by_global_norm", "clip_by_norm", "clip_by_value")
 
 def install(recorder: Recorder) -> None:
     """Begins to watch; before the program is loaded."""
+    _fix_seeds()
     watcher = _Watcher(recorder)
     watcher.watch_variables()
     watcher.watch_tapes()
@@ -57,6 +59,17 @@ def install(recorder: Recorder) -> None:
     PredictionWatcher(watcher).install()
     if recorder.random != "own":
         watcher.replace_noise()
+
+
+def _fix_seeds():
+    """Seeds what a program leaves unseeded, so that it makes the same numbers in every run.
+
+    An operation with a seed of its own keeps its numbers: where there is no global seed, TensorFlow
+    takes this one for them.
+    """
+    random.seed(0)  # Keras draws its layers' seeds from it
+    np.random.seed(0)
+    tf.random.set_seed(random_seed.DEFAULT_GRAPH_SEED)
 
 
 class _Watcher:
