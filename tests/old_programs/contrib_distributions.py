@@ -57,3 +57,6 @@ for d in (
     show(type(d).__name__, d.log_prob([1.0, 2.0]))
 show("fill", ds.fill_triangular([1.0, 2.0, 3.0]), ds.percentile([1.0, 2.0, 9.0], 50.0))
 show("affine", b.Affine([1.0, 2.0], scale_tril=tril).forward(x), b.Softplus().inverse(x[0]))
+values = [[4.0, 1.0], [3.0, 7.0], [1.0, 8.0], [2.0, 6.0]]
+for how in ("nearest", "lower", "higher"):
+    show(how, ds.percentile(values, 50.0, axis=[0], interpolation=how, keep_dims=True))

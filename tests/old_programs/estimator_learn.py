@@ -97,3 +97,23 @@ def infn():
 
 c.fit(input_fn=infn, steps=5)
 print(sorted((k, round(float(v), 5)) for k, v in c.evaluate(input_fn=infn, steps=1).items()))
+
+
+def values(model):
+    names = [name for name in model.get_variable_names() if "global_step" not in name]
+    return [model.get_variable_value(name) for name in sorted(names)]
+
+
+columns = learn.infer_real_valued_columns_from_input(x)
+for kind, more in (learn.LinearRegressor, {}), (learn.DNNRegressor, {"hidden_units": [4]}):
+    model = kind(
+        feature_columns=columns,
+        optimizer=tf.train.GradientDescentOptimizer(1.0),
+        gradient_clip_norm=0.01,
+        **more,
+    )
+    model.fit(x=x, y=y.astype(np.float32), steps=1)
+    before = values(model)
+    model.fit(x=x, y=y.astype(np.float32), steps=1)
+    moved = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(values(model), before)))
+    print("%.4f" % moved)

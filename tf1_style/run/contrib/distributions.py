@@ -21,7 +21,6 @@ _RENAMED = {
     "auto_correlation": "stats.auto_correlation",
     "fill_triangular": "math.fill_triangular",
     "fill_triangular_inverse": "math.fill_triangular_inverse",
-    "percentile": "stats.percentile",
     "reduce_weighted_logsumexp": "math.reduce_weighted_logsumexp",
 }
 
@@ -79,6 +78,16 @@ def _new(value):
 
 def MultivariateNormalDiagWithSoftplusScale(loc=None, scale_diag=None, **keywords):
     return probability().MultivariateNormalDiag(loc, tf.nn.softplus(scale_diag), **keywords)
+
+
+def percentile(x, q, axis=None, interpolation=None, keep_dims=False, *arguments, **keywords):
+    """Counts from the largest value, as contrib does, which decides what is nearest in a tie."""
+    probability()
+    from tensorflow_probability.python.stats import percentile
+
+    turned = {"lower": "higher", "higher": "lower"}.get(interpolation, interpolation)
+    x, q = tf.convert_to_tensor(x), 100.0 - tf.cast(q, tf.float64)
+    return -percentile(-x, q, axis, turned, keep_dims, *arguments, **keywords)
 
 
 def kl_divergence(distribution_a, distribution_b, allow_nan_stats=True, name=None):

@@ -3,6 +3,7 @@
 import collections
 import os
 import sys
+from unittest import mock
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -312,10 +313,12 @@ def _canned(name):
     class Canned(Estimator):
         def __init__(self, *arguments, **keywords):
             self._metrics = None
-            keywords.pop("gradient_clip_norm", None)
+            norm = keywords.pop("gradient_clip_norm", None)
             kind = getattr(estimator, name.replace("LogisticRegressor", "LinearClassifier"))
             keywords["loss_reduction"] = tf.losses.Reduction.SUM_OVER_BATCH_SIZE
             self._estimator = kind(*arguments, **keywords)
+            if norm:
+                self._estimator._model_fn = _clipping(self._estimator._model_fn, norm)
 
         def fit(self, x=None, y=None, **keywords):
             return super().fit(_named(x), y, **keywords)
@@ -342,6 +345,22 @@ def _canned(name):
 
     Canned.__name__ = name
     return Canned
+
+
+def _clipping(model_fn, norm):
+    """Makes each optimizer of a model clip its gradients, all together, to a norm."""
+    apply_gradients = tf.train.Optimizer.apply_gradients
+
+    def clipped(self, grads_and_vars, *arguments, **keywords):
+        gradients, variables = zip(*grads_and_vars)
+        pairs = zip(tf.clip_by_global_norm(gradients, norm)[0], variables)
+        return apply_gradients(self, list(pairs), *arguments, **keywords)
+
+    def clipping_model_fn(features, labels, mode, config):
+        with mock.patch.object(tf.train.Optimizer, "apply_gradients", clipped):
+            return model_fn(features, labels, mode, config)
+
+    return clipping_model_fn
 
 
 def _named(x):
