@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from compare.parity import first_difference, strangers
+from compare.parity import evidence, first_difference, strangers
 from compare.parity.names import Renaming
 from shared.console import UserError
 
@@ -99,3 +99,69 @@ def test_data_that_only_round_otherwise_are_the_same():
     strangers._check_data("old.py", recording([1, np.nan]), recording([1.0001, np.nan]))
     with pytest.raises(UserError, match="^old.py reads other data"):
         strangers._check_data("old.py", recording([1, 2]), recording([2, 1]))
+
+
+# Data that nothing feeds: constants of a graph, arrays of an eager loop.
+
+ONE_BY_ONE = """
+import numpy as np
+import tensorflow as tf
+
+X, Y = np.float32([3.3, 4.4, 5.5, 6.71]), np.float32([1.7, 2.76, 2.09, 3.19])
+x, y = tf.placeholder(tf.float32), tf.placeholder(tf.float32)
+w, b = tf.Variable(np.random.randn(), name="w"), tf.Variable(np.random.randn(), name="b")
+loss = tf.reduce_sum(tf.pow(x * w + b - y, 2)) / 8
+train = tf.train.GradientDescentOptimizer(0.01).minimize(loss)
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    for _ in range(3):
+        for one in zip(X, Y):
+            session.run(train, {x: one[0], y: one[1]})
+"""
+CONSTANTS = """
+import tensorflow as tf
+
+x, y = [3.3, 4.4, 5.5, 6.71], [1.7, 2.76, 2.09, 3.19]
+w, b = tf.Variable(tf.random_normal([1]), name="w"), tf.Variable(tf.zeros([1]), name="b")
+loss = tf.reduce_mean(tf.square(x * w + b - y))
+train = tf.train.GradientDescentOptimizer(0.01).minimize(loss)
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    for _ in range(6):
+        session.run(train)
+"""
+EAGER = """
+import numpy as np
+import tensorflow as tf
+
+X, Y = np.array([3.3, 4.4, 5.5, 6.71]), np.array([1.7, 2.76, 2.09, 3.19])
+w, b = tf.Variable(np.random.randn(), name="w"), tf.Variable(np.random.randn(), name="b")
+optimizer = tf.optimizers.SGD(0.01)
+for _ in range(6):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(w * X + b - Y))
+    optimizer.apply_gradients(zip(tape.gradient(loss, [w, b]), [w, b]))
+"""
+
+
+@pytest.mark.proof
+def test_one_example_at_a_time_is_no_penalty_on_a_single_weight(judge):
+    report = judge(ONE_BY_ONE, EAGER)
+    assert "the reference is fed one of the other's 4 examples" in report["causes"][0], report
+
+
+@pytest.mark.full
+def test_constants_are_compared_with_the_arrays_of_an_eager_loop(judge):
+    shaped = EAGER.replace("np.random.randn(), name", "tf.random.normal([1]), name")
+    assert judge(CONSTANTS, shaped)["verdict"] in (first_difference.IDENTICAL, strangers.WITHIN)
+    report = judge(CONSTANTS, shaped.replace("np.array([3.3", "2 * np.array([3.3"))
+    assert "2 times the reference's (scaling)" in report["causes"][0], report
+
+
+def test_one_example_of_many():
+    many = {"X": np.array([[1.0, 2], [3, 4]]), "Y": np.array([5.0, 6])}
+    assert evidence._is_one_of({"x": np.array([3.0, 4]), "y": np.array(6.0)}, many) == 2
+    assert evidence._is_one_of({"x": np.array([[1.0, 2]]), "y": np.array([5.0])}, many) == 2
+    assert not evidence._is_one_of({"x": np.array([2.0, 3])}, many)
+    assert not evidence._is_one_of({"keep_prob": np.array(0.5)}, many)
+    assert not evidence._is_one_of({}, many) and not evidence._is_one_of(many, many)

@@ -117,6 +117,11 @@ EVALUATES = (
     "Batch norm does not train in the {side}: {names} {do} not move there. Its call lacks "
     "training=True, or it is in evaluation mode."
 )
+FORWARD_ALONE = (
+    "The weights agree, but the losses do not ({reference:.9g} and {candidate:.9g}): the step's "
+    "data, the forward pass or the loss differ. The data of the {side} are not known: nothing is "
+    "fed there."
+)
 AGREE_BELOW = (
     "The moving averages of {names} agree, so the layers before them do, and the difference lies "
     "behind them."
@@ -264,6 +269,11 @@ class Evidence:
         ours, theirs = (_inputs(side, self.step) for side in self.sides)
         if not ours or not theirs:
             return None
+        for who, few, many in (("reference", ours, theirs), ("candidate", theirs, ours)):
+            count = _is_one_of(few, many)
+            if count:
+                what = f"the {who} is fed one of the other's {count} examples"
+                return Cause([DATA.format(what=what)], IN_STEP)
         rest = list(theirs)
         for name, array in ours.items():
             if array.ndim == 0 or len(array) < 2:
@@ -362,7 +372,7 @@ class Evidence:
             if multiple is None:
                 return None
             multiples[name] = multiple
-        if not multiples:
+        if not self._tells(multiples):
             return None
         value = float(np.median(list(multiples.values())))
         for name, (ours, theirs) in self._differing().items():  # smaller ones, of the same penalty
@@ -378,6 +388,13 @@ class Evidence:
         sign = "plus" if value > 0 else "minus"
         text = PENALTY.format(names=_list(multiples), sign=sign, value=abs(value), which=which)
         return Cause([text], (PENALIZED, list(multiples)))
+
+    def _tells(self, multiples):
+        """Says whether multiples of weights tell something: any number is one of any other."""
+        numbers = sum(self.value(self.sides[0], name, self.before).size for name in multiples)
+        values = list(multiples.values())
+        same = len(values) > 1 and np.ptp(values) < CLOSE * abs(values[0])
+        return numbers > 2 or same
 
     def scaled(self):
         every = {name: _multiple(*pair) for name, pair in self._differing().items()}
@@ -475,7 +492,12 @@ class Evidence:
     def forward(self):
         if self.losses_agree or None in self.losses:
             return None
-        text = FORWARD.format(reference=self.losses[0], candidate=self.losses[1])
+        losses = {"reference": self.losses[0], "candidate": self.losses[1]}
+        blind = [who for who, side in zip(losses, self.sides) if not _inputs(side, self.step)]
+        if blind:
+            text = FORWARD_ALONE.format(**losses, side=" and the ".join(blind))
+        else:
+            text = FORWARD.format(**losses)
         agreeing = [
             name
             for name in self.found.weights
@@ -621,7 +643,7 @@ class Evidence:
             if multiple is None:
                 return None
             multiples[name] = multiple
-        if not multiples:
+        if not self._tells(multiples):
             return None
         value = float(np.median(list(multiples.values())))
         sign = "plus" if value > 0 else "minus"
@@ -746,6 +768,22 @@ def _same_numbers(a: np.ndarray, b: np.ndarray) -> bool:
         if wide.ndim == 2 and narrow.size == len(narrow):
             return np.array_equal(wide.argmax(1), narrow.reshape(-1))
     return False
+
+
+def _is_one_of(few: dict[str, np.ndarray], many: dict[str, np.ndarray]) -> int:
+    """Returns how many examples `many` has, if each of the few arrays is one of them; else 0."""
+    rows = {len(array) for array in many.values() if array.ndim}
+    if not few or len(rows) != 1 or rows <= {0, 1}:
+        return 0
+    (count,) = rows
+    for one in few.values():
+        if not any(
+            array.size == count * one.size
+            and np.isclose(array.reshape(count, -1), one.reshape(1, -1), 1e-6).all(1).any()
+            for array in many.values()
+        ):
+            return 0
+    return count
 
 
 def _difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> str:

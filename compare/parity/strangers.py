@@ -53,7 +53,8 @@ WITHIN = "agrees within rounding"
 ENDS = "agrees within rounding, but ends at another step"
 _OLD = re.compile(
     r"tensorflow\.compat\.v1|disable_v2_behavior|\b(placeholder|Session|InteractiveSession|"
-    r"get_variable|contrib|global_variables_initializer|initialize_all_variables|tf\.app)\b"
+    r"get_variable|contrib|global_variables_initializer|initialize_all_variables|tf\.app|"
+    r"tf\.layers|tf\.train\.\w+Optimizer|EstimatorSpec|tensorflow\.examples\.tutorials)\b"
 )
 
 
@@ -383,9 +384,11 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
         if narrowed:
             (reference, candidate, envelope), parting = again, narrowed
     sides = reference, candidate, found, parting, envelope
-    cause = evidence.explain(*sides)
     runs.compared = reference, candidate, parting.step
     operations = runs.operations(max(parting.step, 1))
+    for side, its in zip((reference, candidate), operations or ()):
+        _add_inputs(side, its, parting.step)
+    cause = evidence.explain(*sides)
     if operations and cause.inputs and _is_scaled_inside(operations, cause.inputs):
         cause = evidence.explain(*sides, is_data_same=True)
     located = _locate(operations, found, cause.place)
@@ -416,6 +419,16 @@ def _check_data(title: str, recording: Recording, again: Recording) -> None:
         if value.shape != other.shape or not np.allclose(value, other, 1e-2, 1e-3, equal_nan=True):
             name = name.partition("/")[2]
             raise UserError(VARIES.format(title=title, name=name, step=step))
+
+
+def _add_inputs(side: Recording, operations: lines.Operations, step: int) -> None:
+    """Adds to a recording what its step was fed, where only the operations show it."""
+    if any(at == step and name.startswith("inputs/") for at, name in side.values):
+        return
+    for number, about in enumerate(operations.about):
+        if about["type"] in ("Placeholder", "Const"):
+            value = operations.values[number].reshape(operations.shapes[number])
+            side.values[step, f"inputs/{about['name']}_{number}"] = value
 
 
 def _is_scaled_inside(operations: list[lines.Operations], inputs) -> bool:

@@ -5,12 +5,12 @@ optimizer's (ApplyAdam, ...), or an assignment that depends on a gradient. The l
 the optimizer's constants and the inputs are fetched in that same run. The graph gets no operation.
 """
 
+import collections
 import functools
 import random
 import re
 import types
 import weakref
-from collections import namedtuple
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -35,7 +35,9 @@ from tf1_style.run import predictions
 # constants : {"Adam/beta1": tensor}; of a second optimizer of the kind, Adam_2.
 # inputs : {name: tensor}, outputs of iterators and queues.
 # flags : {"Momentum/nesterov": 1.0}, what is no tensor; lines : {"Adam": line}.
-Update = namedtuple("Update", "names losses gradients differentiated constants inputs flags lines")
+Update = collections.namedtuple(
+    "Update", "names losses gradients differentiated constants inputs flags lines"
+)
 
 _APPLY = re.compile(r"(Resource)?(Sparse)?Apply(\w+)")
 _ASSIGN = re.compile(r"(Assign|AssignSub|AssignAdd|Scatter\w+|Resource\w*Scatter\w+)(VariableOp)?")
@@ -288,14 +290,35 @@ def _forward(recorder, update, feed_dict):
         return []
     ends = {tensor.op for tensor in update.losses.values()}
     fed = {getattr(key, "op", None) for key in feed_dict or {}}
+    every = sorted(_ancestors(ends), key=lambda operation: operation._id)
+    batch = [] if fed or getattr(update, "inputs", None) else _batch(every)
     found = []
-    for operation in sorted(_ancestors(ends), key=lambda operation: operation._id):
+    for operation in every:
         if operation.outputs and operation.type not in ("Const", "VarHandleOp"):
             tensor = operation.outputs[0]
             is_plain = tensor.dtype.base_dtype in _NUMBERS
             if is_plain and (operation.type != "Placeholder" or operation in fed):
                 found.append(operation)
+        elif operation in batch:
+            found.append(operation)
     return [operation for operation in found if not _is_inside_loop(operation)]
+
+
+def _batch(operations):
+    """Returns the constants that are the data of a program that is fed none: those with as many
+    rows as most results have, so no shapes and no tables."""
+    first = {
+        operation: operation.outputs[0].shape[:1].as_list()
+        for operation in operations
+        if operation.outputs and operation.outputs[0].shape.rank
+    }
+    rows = collections.Counter(
+        size
+        for operation, (size,) in first.items()
+        if operation.outputs[0].dtype in (tf.float32, tf.float64) and operation.type != "Const"
+    )
+    most = [size for size, _ in rows.most_common(1)]
+    return [o for o, size in first.items() if o.type == "Const" and size == most]
 
 
 def _is_inside_loop(operation):

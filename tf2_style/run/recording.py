@@ -5,6 +5,7 @@ to a variable whose gradient a tape has just returned; eagerly, in a `tf.functio
 `fit`. Inside a function, `tf.numpy_function` hands the values over, and only at recorded steps.
 """
 
+import collections
 import functools
 import inspect
 import random
@@ -351,7 +352,8 @@ class _Watcher:
             return
         op_callbacks.remove_op_callback(self.collect)
         self.collect = None
-        self.eager = self.traced_back(self.eager, tf.nest.flatten(target))
+        batch = _batch(self.eager)
+        self.eager = self.traced_back([*batch, *self.eager], tf.nest.flatten(target))
 
     def traced_back(self, collected, results):
         """Returns the collected operations that some tensors depend on, and their values."""
@@ -724,6 +726,30 @@ def _here():
 
 def _graph():
     return tf.compat.v1.get_default_graph()
+
+
+def _batch(collected):
+    """Returns the arrays that operations of an eager step take, as operations: those with as many
+    rows as most results have, so no shapes and no tables."""
+    made = {id(tensor) for _, _, _, outputs, _ in collected for tensor in outputs}
+    rows = collections.Counter(
+        tensor.shape[0]
+        for kind, _, _, outputs, _ in collected
+        for tensor in outputs
+        if kind != "ReadVariableOp" and _has_rows(tensor) and tensor.dtype.is_floating
+    )
+    most = [count for count, _ in rows.most_common(1)]
+    given = {id(tensor): tensor for _, _, inputs, _, _ in collected for tensor in inputs}
+    return [
+        ("Placeholder", "input", [], [tensor], "")
+        for key, tensor in given.items()
+        if key not in made and _has_rows(tensor) and tensor.shape[:1] == most
+    ]
+
+
+def _has_rows(tensor):
+    """Says whether a tensor holds numbers; an operation may have outputs that are None."""
+    return tensor is not None and tensor.dtype in _NUMBERS and bool(tensor.shape.rank)
 
 
 def _is_at_hand(tensor):
