@@ -74,3 +74,10 @@ with tf.Session() as session:
     print(np.round(session.run(soft), 5).tolist(), np.round(session.run(lifted), 5))
     session.run(clip)
     print([variable.op.name for variable in tf.global_variables()])
+
+from tensorflow.contrib import learn
+from tensorflow.contrib.learn.python.learn.learn_io import numpy_io
+
+print(learn.io.read_batch_features is learn.read_batch_features)
+given = numpy_io.numpy_input_fn({"x": np.arange(3.0)}, np.arange(3), 2, shuffle=False)()
+print(given[0]["x"].dtype, given[1].dtype)

@@ -13,7 +13,7 @@ from tf1_style.run.contrib import learn_datasets as datasets  # noqa: F401
 from tf1_style.run.contrib import learn_io, learn_monitors, learn_utils
 from tf1_style.run.contrib import learn_preprocessing as preprocessing  # noqa: F401
 
-monitors, utils = learn_monitors, learn_utils
+io, monitors, utils = learn_io, learn_monitors, learn_utils
 ExportStrategy = utils.ExportStrategy
 InputFnOps = utils.InputFnOps
 build_parsing_serving_input_fn = utils.build_parsing_serving_input_fn

@@ -2,6 +2,8 @@
 
 import tensorflow.compat.v1 as tf
 
+from tf1_style.run import estimator, modules, symbols
+
 
 def read_keyed_batch_examples(
     file_pattern,
@@ -81,3 +83,11 @@ def read_batch_features(*arguments, **keywords):
 
 
 read_batch_record_features = read_batch_features
+
+
+def __getattr__(name):
+    if name in ("numpy_input_fn", "pandas_input_fn"):
+        return getattr(estimator.inputs, name)
+    if symbols.rows().get(f"tensorflow.contrib.learn.{name}") == "gone":
+        raise modules.Gone(f"tf.contrib.learn.{name}")
+    raise AttributeError(name)
