@@ -190,6 +190,26 @@ tf.app.run()
 
 
 @pytest.mark.proof
+def test_a_shape_with_a_quotient_in_it(tmp_path):
+    """Python 3 divides integers to a float, which TensorFlow 1 takes if it is whole."""
+    text = """
+import tensorflow as tf
+
+print(tf.get_variable("w", [3, 100 / 2]).shape, tf.zeros([4 / 2]).shape)
+x = tf.placeholder(tf.float32, [None, 6.0])
+x.set_shape([4 / 2, None])
+print(x.shape)
+try:
+    tf.placeholder(tf.float32, [5 / 2])
+except ValueError as error:
+    print("Ambiguous dimension: 2.5" in str(error))
+"""
+    process = old(tmp_path, text)
+    assert process.stderr == ""
+    assert process.stdout == "(3, 50) (2,)\n(2, 6)\nTrue\n"
+
+
+@pytest.mark.proof
 def test_layers_of_cudnn_are_layers_of_its_cells(tmp_path):
     """On a processor, too, where TensorFlow 1.15.5 has no operation for them."""
     text = """

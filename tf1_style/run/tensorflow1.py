@@ -15,6 +15,8 @@ import sys
 import types
 import warnings
 
+import numpy as np
+
 from shared.console import quiet_import
 from tf1_style.run import modules, old_names, symbols
 
@@ -26,6 +28,7 @@ with quiet_import():
     from absl import app, flags
     from tensorflow.compat import v1
     from tensorflow.python.client.session import BaseSession
+    from tensorflow.python.framework import tensor_shape
     from tensorflow.python.util import deprecation
 
     v1.disable_v2_behavior()
@@ -44,6 +47,7 @@ warnings.filterwarnings("ignore", module=r"(keras|tensorflow|tf_keras|tf_slim)\.
 def load():
     """Returns the old program's `tensorflow`."""
     _place_softly(BaseSession)
+    _take_floats(tensor_shape.Dimension)
     namespace = modules.Namespace("tensorflow", v1, find)
     names = modules.known(namespace)
     names.update(__version__=old_names.VERSION, VERSION=old_names.VERSION, newaxis=None)
@@ -240,3 +244,17 @@ def _place_softly(session):
         initialize(self, target, graph, config)
 
     session.__init__ = place_softly
+
+
+def _take_floats(dimension):
+    """A shape may have 50.0 in it, as 100 / 2 gives it in Python 3."""
+    init = dimension.__init__
+
+    def of_number(self, value):
+        if isinstance(value, (float, np.floating)):
+            if not float(value).is_integer():
+                raise ValueError(f"Ambiguous dimension: {value}")
+            value = int(value)
+        init(self, value)
+
+    dimension.__init__ = of_number
