@@ -117,6 +117,17 @@ def test_python_2(tmp_path):
     assert process.stderr.endswith("ValueError: two\n")
 
 
+def test_an_import_as_python_2_has_it(tmp_path):
+    """A module beside the importing one, in a package that nothing else shows to be Python 2."""
+    package = tmp_path / "models"
+    package.mkdir()
+    (package / "__init__.py").write_text("from cells import cell\nimport cells\n")
+    (package / "cells.py").write_text("def cell():\n    return 5\n")
+    process = old(tmp_path, "import models\nprint(models.cell(), models.cells.__name__)\nimport x")
+    assert process.stdout == "5 models.cells\n"
+    assert process.stderr.endswith("ModuleNotFoundError: No module named 'x'\n")
+
+
 def test_what_python_has_changed(tmp_path):
     """A split at nothing, as readers of bAbI's stories have it; a copy of the names of a module."""
     text = """

@@ -162,7 +162,17 @@ class OldProgram:
         return names
 
     def _import(self, name, globals=None, locals=None, fromlist=(), level=0):
-        return self._import_from(self.roots, name, globals, locals, fromlist, level)
+        try:
+            return self._import_from(self.roots, name, globals, locals, fromlist, level)
+        except ModuleNotFoundError as error:
+            top = name.partition(".")[0]
+            package = (globals or {}).get("__package__")
+            if level or error.name != top or not package:
+                raise
+            if importlib.util.find_spec(f"{package}.{top}") is None:
+                raise
+        # A file of Python 2 whose syntax does not show it.
+        return self._import2(name, globals, locals, fromlist)
 
     def _import2(self, name, globals=None, locals=None, fromlist=(), level=0):
         """In Python 2 `import x` looks beside the importing module first."""
