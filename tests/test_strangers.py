@@ -600,6 +600,24 @@ def test_within_the_references_own_rounding(tmp_path):
     assert parting.step == 1 and 1 < parting.tensors["w"] < 3
 
 
+def test_a_unit_that_rounding_switches(tmp_path):
+    """Its gradient jumps, and no disturbance of the last bits need meet it."""
+    switched = np.zeros((4, 3), np.float32)
+    switched[0, 0] = 1e-3
+
+    def side(name, change, switches):
+        moved = W - np.float32(0.1) * G + np.float32(change) * numbers(4, 3, seed=8)
+        return recording(tmp_path / name, {"w": W}, step(moved + switches * switched))
+
+    reference, disturbed = side("a.npz", 0, False), side("d.npz", 1e-6, False)
+    candidate, wider = side("c.npz", 1e-6, True), side("f.npz", 1e-5, True)
+    found = mapping.find(reference, candidate, lambda name: None)
+    parting = envelope.part(reference, candidate, [disturbed], [0, 1], found)
+    assert parting.is_near and not envelope.Parting(1, 1.0, {"w": 1e6}).is_near
+    both = [disturbed, envelope.shrunk(reference, wider)]
+    assert envelope.part(reference, candidate, both, [0, 1], found) is None
+
+
 # Which line.
 
 
@@ -674,6 +692,39 @@ def test_the_call_of_a_helper_function(tmp_path, ours, theirs, place, inside):
     new = in_helper(tmp_path, "new", theirs, (X + 1, np.cos(X)))
     found = lines.locate(old, new).candidate
     assert (found.place, found.inside) == (place, inside)
+
+
+def test_an_operation_that_the_candidate_lacks(tmp_path):
+    absolute = np.abs(PRODUCT[3])
+    old = operations(
+        tmp_path,
+        "old",
+        INPUT,
+        PRODUCT,
+        ("Abs", 3, [1], absolute),
+        ("Exp", 4, [2], np.exp(absolute)),
+    )
+    new = operations(tmp_path, "new", INPUT, PRODUCT, ("Exp", 8, [1], np.exp(PRODUCT[3])))
+    found = lines.locate(old, new)
+    assert (found.candidate.place, found.lacks) == ("new.py:2", "Abs")
+    other = ("Neg", 7, [1], -PRODUCT[3]), ("Exp", 8, [2], np.exp(-PRODUCT[3]))
+    found = lines.locate(old, operations(tmp_path, "other", INPUT, PRODUCT, *other))
+    assert (found.candidate.place, found.lacks) == ("other.py:7", "")
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_what_a_call_is_not_given(tmp_path, is_given):
+    """As the weights of a loss: they are an argument of its call, not where it is made."""
+    losses, weights = X[:, 0], np.arange(6.0)
+    data = ("Placeholder", 1, [], losses), ("Placeholder", 1, [], weights)
+    weighted = losses * weights
+    old = operations(
+        tmp_path, "old", *data, ("Mul", 3, [0, 1], weighted), ("Mean", 3, [2], weighted.mean())
+    )
+    place = CALLED.partition(":")[2]
+    squares = ("Square", place, [0, 1] if is_given else [0], losses**2)
+    new = operations(tmp_path, "new", *data, squares, ("Mean", place, [2], (losses**2).mean()))
+    assert lines.locate(old, new).candidate.place == ("new.py:5" if is_given else "new.py:8")
 
 
 CALLED = "new.py:5 < new.py:1 << new.py:8 < new.py:2"  # line 5 makes a layer, line 8 calls it

@@ -21,6 +21,11 @@ UPDATE_ROUNDING = 3e-5
 # Constants that change what an optimizer does, so that not to have one is to have 0.
 DECISIVE = ("weight_decay", "nesterov", "amsgrad", "centered", "use_ema")
 DISTURBANCE = 5e-7  # relative change of the initial weights, a few of their last bits
+# A unit near the edge of a ReLU, or two that max-pooling chooses between, may switch with rounding:
+# a step of a gradient that grows not in proportion. A larger disturbance, once forth and once back,
+# meets such an edge for certain. It counts as much less as it is larger.
+WIDER = 10
+NEAR = 1000  # times the allowed rounding; what is farther away is no such step
 
 
 @dataclass
@@ -37,6 +42,41 @@ class Parting:
     step: int
     loss: float
     tensors: dict[str, float]
+
+    @property
+    def is_near(self) -> bool:
+        """Says whether a switch of single units might be the difference."""
+        return 0 < max([self.loss, *self.tensors.values()]) < NEAR
+
+
+def shrunk(reference: Recording, wider: Recording) -> Recording:
+    """Returns a recording WIDER times nearer to the reference than the wider disturbed one."""
+
+    def between(ours, theirs):
+        return ours + (theirs - ours) / WIDER
+
+    found = object.__new__(Recording)
+    found.steps, found.forms = wider.steps, wider.forms
+    found.losses = {
+        step: between(reference.losses[step], loss)
+        for step, loss in wider.losses.items()
+        if step in reference.losses
+    }
+    found.rows = {
+        step: {
+            name: (digest, between(reference.rows[step][name][1], norm), size)
+            for name, (digest, norm, size) in row.items()
+            if name in reference.rows[step]
+        }
+        for step, row in wider.rows.items()
+        if step in reference.rows
+    }
+    found.values = {
+        place: between(reference.values[place].astype(np.float64), value)
+        for place, value in wider.values.items()
+        if place in reference.values and reference.values[place].shape == value.shape
+    }
+    return found
 
 
 def difference(a: np.ndarray | None, b: np.ndarray | None) -> float | None:

@@ -17,6 +17,11 @@ from shared import recorder, user_lines
 CLOSE = (1e-4, 1e-5, 2e-6)
 # Operations whose result does not depend on the values of their input.
 SHAPES = ("OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike")
+# Operations that only give their input another form, and types that do the same.
+FORMS = ("Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "StopGradient")
+SAME_TYPES = {"AddV2": "Add", "BiasAdd": "Add", "ConcatV2": "Concat", "MaxPoolV2": "MaxPool"}
+LIKE = 3  # operations that have to follow alike, where one program lacks an operation
+INPUTS = ("Placeholder", "IteratorGetNext", "QueueDequeueManyV2", "QueueDequeueV2")
 # What the forward pass begins with. The weights are aligned already; those of TensorFlow 1 are read
 # after the update, if at all.
 SOURCES = ("Placeholder", "ReadVariableOp", "VariableV2", "Const")
@@ -29,7 +34,7 @@ class SourceLine:
     Attributes
     ----------
     place : "file:number".
-    text : the line.
+    text : the line; without a place the name of the operation.
     operation : the type of the operation, such as "MaxPool"; "" if the line is not one's.
     shape : of its first output; None if there is no operation.
     inside : "file:number" of the line in a helper function that it calls and that made the
@@ -51,12 +56,15 @@ class Located:
     ----------
     reference, candidate : SourceLine; None if it is not known.
     agree, all : how many of the candidate's operations before it agree, of how many.
+    lacks : the type of the reference's operation that the candidate has not between its line and
+        the next; "" if it has another operation instead.
     """
 
     reference: SourceLine | None
     candidate: SourceLine | None
     agree: int = 0
     all: int = 0
+    lacks: str = ""
 
 
 class Operations:
@@ -104,7 +112,18 @@ class Operations:
     def line(self, number: int, level: int = 0) -> SourceLine:
         """Returns the line of an operation, or `level` calls further outside."""
         operation = self.about[number]
+        if not operation["line"]:  # of a graph without a program
+            return SourceLine("", operation["name"], operation["type"], self.shapes[number])
         return _line(operation["stack"], level, operation["type"], self.shapes[number])
+
+    def find(self, found: dict) -> int | None:
+        """Returns the operation that a SourceLine, as a dict, is the line of; None if of none."""
+        place = found.get("inside") or found["place"] or found["text"]
+        key = place, found["operation"], found["shape"]
+        for number, about in enumerate(self.about):
+            if (about["line"] or about["name"], about["type"], self.shapes[number]) == key:
+                return number
+        return None
 
     def apart(self, partners: list) -> list[int]:
         """Returns the operations without a partner on which none with one depends, in order."""
@@ -137,6 +156,7 @@ def locate(reference: Operations, candidate: Operations, is_called=False) -> Loc
 
 
 def _locate(reference, candidate, close: float, is_called=False) -> Located | None:
+    sides = reference, candidate
     partners = [_partner(candidate, n, reference, close) for n in range(len(candidate.about))]
     back = [_partner(reference, n, candidate, close) for n in range(len(reference.about))]
     apart = candidate.apart(partners)
@@ -158,18 +178,118 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
         ours = next(iter(others), None)
     level = _call(candidate, first, partners, reference, ours)
     line = candidate.line(first, level)
-    called = candidate.about[first]["called"]
-    if is_called and called and called != candidate.lines.get("step"):
-        maker = candidate.about[first]["line"]
-        line = SourceLine(called, user_lines.text(called), line.operation, line.shape, maker)
-    idle = None
-    if ours is not None and mains[first] is not None and _is_noise(reference, ours):
-        idle = candidate.lines.get("idle", {}).get(candidate.about[mains[first]]["name"])
-    if idle:  # a layer that should draw noise and does nothing
-        line = SourceLine(idle, user_lines.text(idle))
+    operation = candidate.about[first]
+    called = operation["called"]
     agree = sum(partner is not None for partner in partners[:first])
     before = sum(number not in inside for number in range(first))
-    return Located(None if ours is None else reference.line(ours), line, agree, before)
+    found = Located(None if ours is None else reference.line(ours), line, agree, before)
+    main = mains[first]
+    is_step = called == candidate.lines.get("step")
+    if called and ((is_called and not is_step) or _lacks_input(sides, ours, first, main, back)):
+        text = user_lines.text(called)
+        found.candidate = SourceLine(called, text, *(line.operation, line.shape), operation["line"])
+        return found
+    if ours is None or main is None:
+        return found
+    if _type(reference, ours) == operation["type"]:
+        moved = _reordered(candidate, main, reference, close)
+        found.candidate = line if moved is None else candidate.line(moved)
+        return found
+    idle = candidate.lines.get("idle", {}).get(candidate.about[main]["name"])
+    if idle and _is_noise(reference, ours):  # a layer that should draw noise and does nothing
+        found.candidate = SourceLine(idle, user_lines.text(idle))
+    elif _lacks(reference, ours, candidate, first):
+        found.lacks = _type(reference, ours)
+        inputs = reference.about[ours]["inputs"]
+        around = back[inputs[0]] if len(inputs) == 1 else None  # what it would be computed from
+        if around is not None and candidate.about[around]["line"]:
+            found.candidate = candidate.line(around)
+    return found
+
+
+def _reordered(side: Operations, number: int, other: Operations, close: float) -> int | None:
+    """Returns the operation that puts numbers in another order, which reach one in that order; or
+    None. Where the data have it already, that is the operation itself, such as a flattening."""
+    first, found = number, None
+    while _partner(side, number, other, close, is_any_order=False) is None:
+        found = number
+        number = max(
+            (n for n in side.about[number]["inputs"] if side.is_telling(n)),
+            key=lambda n: side.values[n].size,
+            default=None,
+        )
+        if number is None:
+            return first
+    return found
+
+
+def _lacks(reference: Operations, ours: int, candidate: Operations, first: int) -> bool:
+    """Says whether the candidate lacks operations of the reference from `ours` on: whether what
+    follows them is what it has at `first`, and not what follows one that it has instead."""
+    path, theirs = _path(reference, ours), _path(candidate, first)[:LIKE]
+    if path[:1] == theirs[:1] or (theirs[1:] and path[1:LIKE] == theirs[1:]):
+        return False
+    return any(path[k : k + LIKE] == theirs for k in range(1, len(path) - len(theirs) + 1))
+
+
+def _path(side: Operations, number: int) -> list[str]:
+    """Returns the types of the operations from one on, each of which takes the one before."""
+    found = []
+    while len(found) < 3 * LIKE:
+        if _type(side, number) not in FORMS:
+            found.append(SAME_TYPES.get(_type(side, number), _type(side, number)))
+        users = [user for user in side.users[number] if _type(side, user) not in SHAPES]
+        if not users:
+            break
+        number = users[0]
+    return found
+
+
+def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
+    """Says whether the reference's line depends on something fed that the candidate's does not,
+    such as lengths or weights of the examples, which a call of a layer or a loss is to be given.
+    """
+    reference, candidate = sides
+    if ours is None:
+        return False
+    is_step = candidate.about[first]["called"] == candidate.lines.get("step")
+    if is_step and (main is None or len(candidate.shapes[main]) > 1):
+        return False  # `fit` is only given the weights of the losses
+    has = _before(candidate, _last_of_line(candidate, first))
+    return any(
+        _type(reference, number) in INPUTS
+        and reference.is_telling(number)
+        and back[number] not in has
+        and not any(_holds_as(candidate, other, reference.values[number]) for other in has)
+        for number in _before(reference, _last_of_line(reference, ours))
+    )
+
+
+def _last_of_line(side: Operations, number: int) -> int:
+    """Returns the last operation of the line that made one, in the same call."""
+    stack = side.about[number]["stack"]
+    return max(n for n, about in enumerate(side.about) if about["stack"] == stack)
+
+
+def _before(side: Operations, number: int) -> set[int]:
+    """Returns the operations that one depends on."""
+    seen, queue = set(), [number]
+    while queue:
+        number = queue.pop()
+        if number not in seen:
+            seen.add(number)
+            queue += side.about[number]["inputs"]
+    return seen
+
+
+def _holds_as(side: Operations, number: int, given: np.ndarray) -> bool:
+    """Says whether an operation has class numbers one-hot, or lengths as a mask."""
+    shape = side.shapes[number]
+    if len(shape) != 2 or shape[0] != given.size:
+        return False
+    value = side.values[number].reshape(shape)
+    is_mask = np.isin(value, (0, 1)).all() and np.array_equal(value.sum(1), given)
+    return is_mask or np.array_equal(value.argmax(1), given)
 
 
 def _is_noise(side: Operations, number: int) -> bool:
@@ -223,7 +343,9 @@ def first_not_finite(reference: Operations, candidate: Operations) -> Located | 
     return None
 
 
-def _partner(side: Operations, number: int, other: Operations, close: float) -> int | None:
+def _partner(
+    side: Operations, number: int, other: Operations, close: float, is_any_order=True
+) -> int | None:
     """Returns the first operation of the other program with the same numbers, in any layout."""
     value, norm = side.values[number], side.norms[number]
     if not value.size or not np.isfinite(norm):
@@ -234,7 +356,7 @@ def _partner(side: Operations, number: int, other: Operations, close: float) -> 
             continue
         if np.linalg.norm(theirs - value) <= close * norm + 1e-9:
             return found
-        if len(side.shapes[number]) > 1:
+        if is_any_order and len(side.shapes[number]) > 1:
             difference = other.in_order(found) - side.in_order(number)
             if np.linalg.norm(difference) <= close * norm + 1e-9:
                 return found
@@ -360,6 +482,8 @@ def shown(line: SourceLine) -> str:
     """Returns a line as the verdict prints it."""
     path, _, number = line.place.rpartition(":")
     what = f"    {line.operation}  {line.shape}" if line.operation else ""
+    if not line.place:
+        return f"operation {line.text}{what}"
     if line.inside:
         what += f"    by way of {os.path.basename(line.inside)}  {user_lines.text(line.inside)}"
     return f"{os.path.basename(path)}:{number}  {line.text}{what}"

@@ -29,7 +29,7 @@ from compare.parity import (
     recurrent,
     suggestions,
 )
-from compare.parity.envelope import DISTURBANCE, Parting, fused_variance, part
+from compare.parity.envelope import DISTURBANCE, WIDER, Parting, fused_variance, part, shrunk
 from compare.parity.first_difference import DIFFERENT, IDENTICAL
 from compare.parity.mapping import Mapping
 from shared import files, trace
@@ -49,6 +49,7 @@ VARIES = (
     "its seeds, also that of a generator of NumPy's, and read files in one thread"
 )
 WIDER_STARTS = "forth", "back"  # files of weights
+GRAPH = "graph"
 WITHIN = "agrees within rounding"
 ENDS = "agrees within rounding, but ends at another step"
 _OLD = re.compile(
@@ -67,7 +68,7 @@ class Stranger:
     name : "reference" or "candidate".
     path : its file.
     arguments : its own arguments.
-    style : "tf1" or "tf2", by what its text uses.
+    style : "tf1" or "tf2", by what its text uses; GRAPH for a graph's file instead of a program.
     """
 
     name: str
@@ -77,12 +78,28 @@ class Stranger:
 
     @property
     def title(self) -> str:
-        return shlex.join([self.path, *self.arguments])
+        return shlex.join([self.path, *([] if self.style == GRAPH else self.arguments)])
+
+    @property
+    def module(self) -> str:
+        """The module that records it."""
+        return "tf1_style.run.graph_file" if self.style == GRAPH else f"{self.style}_style.run"
 
 
 def is_pair(what: list[str]) -> bool:
     """Says whether the words of a command line name two programs of the user."""
-    return len(what) == 2 and all(_split(text)[0].endswith(".py") for text in what)
+    if len(what) != 2 or not _split(what[1])[0].endswith(".py"):
+        return False
+    return _split(what[0])[0].endswith(".py") or _is_graph(what[0])
+
+
+def _is_graph(text: str) -> bool:
+    """Says whether a text of the command line names a graph: a frozen one, a .meta file or a
+    SavedModel's folder."""
+    is_saved_model = any(
+        os.path.exists(os.path.join(text, f"saved_model.{kind}")) for kind in ("pb", "pbtxt")
+    )
+    return text.endswith((".pb", ".meta")) or is_saved_model or os.path.isdir(text)
 
 
 def _split(text: str) -> list[str]:
@@ -99,6 +116,10 @@ def program(name: str, text: str) -> Stranger:
     ------
     UserError : there is no such file.
     """
+    if name == "reference" and _is_graph(text):
+        if not os.path.exists(text):
+            raise UserError(f"{text}: no such file; expected a graph's file, or a Python program")
+        return Stranger(name, text, [], GRAPH)
     path, *arguments = _split(text)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -125,7 +146,7 @@ def record(program: Stranger, path: str, options: list[str], environment: dict) 
     ------
     UserError : it failed, or it made no step of training.
     """
-    command = [sys.executable, "-m", f"{program.style}_style.run", f"--trace={path}", *options]
+    command = [sys.executable, "-m", program.module, f"--trace={path}", *options]
     paths = [str(runner.ROOT), os.environ.get("PYTHONPATH", "")]
     environment = {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     outcome = runner.run(
@@ -152,12 +173,14 @@ class Runs:
     ----------
     pair : the reference and the candidate.
     start : for each, the name of the file of weights that it starts from; None for its own.
+    is_wide : whether the reference's rounding is measured with wider disturbances, too.
     """
 
     def __init__(self, console, what: list[str], folder: str, settings):
         self.pair = [program(name, text) for name, text in zip(("reference", "candidate"), what)]
         self.start = [None, None]
         self.compared = None  # (reference, candidate, step), what the verdict is about
+        self.is_wide = False
         self._operations = None
         self._batches = None
         self._console = console
@@ -201,6 +224,26 @@ class Runs:
         jobs = [(which, name, self.start[which], options) for which in (0, 1)]
         return self.run(why, *jobs)
 
+    def both_own(self) -> list[Recording]:
+        """Records both programs. A graph predicts from what the candidate predicts from.
+
+        Raises
+        ------
+        UserError : the reference is a graph, and the candidate predicts nothing.
+        """
+        if self.pair[0].style != GRAPH:
+            return self.both("recording both programs", "own")
+        (candidate,) = self.run("recording the candidate", (1, "own", None))
+        if not predictions.predicts(candidate):
+            raise UserError(
+                f"{self.pair[1].title} trains; a graph such as {self.pair[0].title} can only stand "
+                "for a program that predicts"
+            )
+        path = self.path("inputs")
+        np.savez(path, **predictions.inputs(candidate))
+        self.pair[0].arguments = [path]
+        return [*self.run("predicting with the graph", (0, "own", None)), candidate]
+
     @property
     def has_batches(self) -> bool:
         """Whether the candidate is fed the reference's batches."""
@@ -223,17 +266,22 @@ class Runs:
 
     def write_starts(self, reference: Recording) -> None:
         """Writes the reference's initial weights, as they are and with other last bits."""
-        random = np.random.RandomState(0)
-        start, disturbed = {}, {}
-        for name in mapping.that_start(reference):
-            value = reference.values.get((reference.steps[0], name))
-            if value is not None:
-                start[name] = disturbed[name] = value
-                if name in mapping.trained(reference):
-                    signs = np.where(random.random_sample(value.shape) < 0.5, 1, -1)
-                    disturbed[name] = (value * (1 + DISTURBANCE * signs)).astype(value.dtype)
+        sizes = {"disturbed": DISTURBANCE, "forth": WIDER * DISTURBANCE}
+        sizes["back"] = -sizes["forth"]
+        values = {
+            name: reference.values.get((reference.steps[0], name))
+            for name in mapping.that_start(reference)
+        }
+        start = {name: value for name, value in values.items() if value is not None}
         np.savez(self.path("start"), **start)
-        np.savez(self.path("disturbed"), **disturbed)
+        trained = mapping.trained(reference)
+        for file, size in sizes.items():
+            random, disturbed = np.random.RandomState(0), dict(start)
+            for name, value in start.items():
+                if name in trained:
+                    signs = np.where(random.random_sample(value.shape) < 0.5, 1, -1)
+                    disturbed[name] = (value * (1 + size * signs)).astype(value.dtype)
+            np.savez(self.path(file), **disturbed)
         self.start[0] = "start"
 
     def envelope(self) -> list[Recording]:
@@ -243,6 +291,13 @@ class Runs:
             (0, "disturbed", "disturbed"),
             (0, "kernels", "start", (), _other_kernels()),
         )
+
+    def wider_envelope(self, reference: Recording) -> list[Recording]:
+        """Runs the reference from weights that differ more; see `envelope.WIDER`."""
+        why = "looking for units that rounding switches"
+        found = self.run(why, *((0, name, name) for name in WIDER_STARTS))
+        self.is_wide = True
+        return [shrunk(reference, wider) for wider in found]
 
     def predicted_envelope(self) -> list[Recording]:
         """Runs the reference likewise, where it predicts from weights that it restores."""
@@ -260,9 +315,10 @@ class Runs:
         values = ",".join(map(str, sorted({0, 1, *range(first, last + 1)})))
         options = [f"--values_at={values}", f"--last_step={last}"]
         jobs = [(which, "narrowed", self.start[which], options) for which in (0, 1)]
-        jobs.append((0, "narrowed_disturbed", "disturbed", options))
-        reference, candidate, disturbed = self.run("looking for the step", *jobs)
-        return reference, candidate, [disturbed]
+        starts = ["disturbed", *(WIDER_STARTS if self.is_wide else ())]
+        jobs += [(0, f"narrowed_{start}", start, options) for start in starts]
+        reference, candidate, disturbed, *wider = self.run("looking for the step", *jobs)
+        return reference, candidate, [disturbed, *(shrunk(reference, other) for other in wider)]
 
     def operations(self, step: int) -> list[lines.Operations] | None:
         """Returns both programs' operations at a step; None if one has none that can be seen."""
@@ -309,7 +365,7 @@ def compare(console, what, folder, renaming, settings) -> dict:
     What parity.json holds; see `show`.
     """
     runs = Runs(console, what, folder, settings)
-    reference, candidate = runs.both("recording both programs", "own")
+    reference, candidate = runs.both_own()
     titles = [stranger.title for stranger in runs.pair]
     predict = predictions.check([reference, candidate], titles)
     found = mapping.find(reference, candidate, renaming)
@@ -369,6 +425,9 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
     sizes = " and ".join(map(str, sorted(set(fused.values()), reverse=True)[:3]))
     notes = {"notes": [FUSED.format(n=sizes)]} if fused else {}
     parting = part(reference, candidate, envelope, steps, found, fused)
+    if parting and parting.is_near:
+        envelope += runs.wider_envelope(reference)
+        parting = part(reference, candidate, envelope, steps, found, fused)
     if parting is None and _only_one_has(reference, candidate, found):
         parting = Parting(steps[1], 0.0, {})
     if parting is None and reference.steps[-1] != candidate.steps[-1]:
@@ -595,5 +654,7 @@ def _show_cause(console, report: dict) -> None:
             f"Before these lines, {located['agree']} of {located['all']} operations have the "
             "same values in both."
         )
+    if located.get("lacks"):
+        console.print(f"The candidate lacks the reference's {located['lacks']} there.")
     for cause in report.get("causes", ()):
         console.print(cause, soft_wrap=True)
