@@ -183,7 +183,7 @@ def _check_distribution(flags: FlagValues) -> None:
         refused = {"cluster": ""}
     if flags.distribution != "none":
         refused["steps_per_call"] = 1
-    if flags.distribution != "mirrored":
+    if flags.distribution not in ("mirrored", "sync"):
         refused["sync_batch_norm"] = False
     for name, default in refused.items():
         if flags[name].value != default:
@@ -669,7 +669,7 @@ def _define_distribution(define: _Definer) -> None:
         "sync_batch_norm",
         False,
         "Let batch norm use the mean and the variance of the whole batch, not of a replica's part. "
-        "Only with --distribution=mirrored.",
+        "Only with --distribution=mirrored or sync.",
     )
     define.path(
         "cluster",

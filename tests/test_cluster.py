@@ -266,6 +266,9 @@ BATCH_NORM += ["--batch_size=64", "--eval_every=0", "--nolog", "--optimizer=sgd"
 def test_synchronised_batch_norm_of_both_styles(run, tmp_path):
     ones = mirrored(run, tmp_path, "mnist_convnet", *BATCH_NORM, "--sync_batch_norm")
     assert sorted(map(bits, ones[0].values())) == sorted(map(bits, ones[1].values()))
+    twos = on_cluster(run, tmp_path, "mnist_convnet", *BATCH_NORM, "--sync_batch_norm")
+    for one, two in zip(ones, twos):
+        assert by_bits(one) == by_bits(two)
 
 
 @pytest.mark.proof

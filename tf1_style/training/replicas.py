@@ -43,7 +43,7 @@ class Mirrored:
         for k in range(self.count):
             with tf.name_scope(f"tower_{k}"), tf.device(f"/{self.device_type()}:{k}"):
                 part = {name: self.part(tensor, k) for name, tensor in batch.items()}
-                with synced_batch_norm(self.count if self.is_synced else 1):
+                with synced_batch_norm(TowerMean(self.count) if self.is_synced else None):
                     self.towers.append(super().forward(part, keep_prob, training, replica=k))
             if k == 0:
                 first = list(updates)
@@ -100,6 +100,7 @@ class Replica:
         self.server = start_server(self.task, flags)
         self.spec = tf.train.ClusterSpec(self.task.cluster)
         holders = "ps" if self.task.count("ps") else self.task.replicas[0][0]
+        self.holder = f"/job:{holders}/task:0"  # of what the replicas share besides variables
         worker = f"/job:{self.task.role}/task:{self.task.index}"
         with tf.device(
             tf.train.replica_device_setter(
@@ -119,7 +120,11 @@ class Replica:
 
     def forward(self, batch, keep_prob, training, replica=0):
         replica = self.task.replica if training else 0
-        return super().forward(batch, keep_prob, training, replica)
+        mean = None
+        if self.is_synced and training:
+            mean = ReplicaMean(self.count, self.is_chief, self.holder)
+        with synced_batch_norm(mean):
+            return super().forward(batch, keep_prob, training, replica)
 
     def create_session(self, config):
         """Starts a session on this process's server; the chief initializes the variables."""
@@ -201,7 +206,7 @@ class SyncReplica(Replica):
         )
         # SparseConditionalAccumulator would average each row over the replicas that have it.
         gradients = dense(self.optimizer.compute_gradients(loss))
-        with tf.device(self.global_step.device):
+        with tf.device(self.holder):
             losses = tf.ConditionalAccumulator(tf.float32, [], shared_name="losses")
         before = [losses.apply_grad(loss, local_step=self.global_step)]
         updates = tf.get_collection_ref(tf.GraphKeys.UPDATE_OPS)
@@ -285,18 +290,18 @@ def start_server(task, flags):
 
 
 @contextlib.contextmanager
-def synced_batch_norm(count):
-    """Lets batch norm take its means over `count` towers, while one of them is built here."""
+def synced_batch_norm(mean):
+    """Lets batch norm take its means by `mean`, such as a TowerMean, while a replica is built."""
     before = BatchNorm.__dict__["over_replicas"]
-    if count > 1:
-        BatchNorm.over_replicas = staticmethod(ReplicaMean(count))
+    if mean:
+        BatchNorm.over_replicas = staticmethod(mean)
     try:
         yield
     finally:
         BatchNorm.over_replicas = before
 
 
-class ReplicaMean:
+class TowerMean:
     """Takes the mean of a tensor over all towers; its gradient is the mean of theirs.
 
     The n-th call in one tower goes with the n-th call in each of the others.
@@ -326,6 +331,32 @@ class ReplicaMean:
             final_op="Div",
             subdiv_offsets=[0],
         )
+
+
+class ReplicaMean(TowerMean):
+    """Takes the mean over all processes of a cluster, where they share their variables.
+
+    Collectives do not work there: they need the same step number in all sessions, and a parameter
+    server keeps the steps of several sessions apart by their numbers.
+    """
+
+    def __init__(self, count, is_chief, holder):
+        super().__init__(count)
+        self.is_chief = is_chief
+        self.holder = holder
+
+    def reduce(self, tensor, key):
+        shape = tensor.shape
+        with tf.device(self.holder):
+            total = tf.ConditionalAccumulator(tensor.dtype, shape, shared_name=f"mean_{key}")
+            means = tf.FIFOQueue(self.count, tensor.dtype, shape, shared_name=f"means_{key}")
+        # Never stale: each replica waits for the mean of a step before it starts the next.
+        sent = total.apply_grad(tensor, local_step=tf.int64.max)
+        if self.is_chief:
+            with tf.control_dependencies([sent]):
+                sent = means.enqueue_many(tf.stack([total.take_grad(self.count)] * self.count))
+        with tf.control_dependencies([sent]):
+            return means.dequeue()
 
 
 def flag(name, device=""):
