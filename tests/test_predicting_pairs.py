@@ -1,8 +1,11 @@
 """parity old.py new.py where neither program trains: what they predict, and from which line on."""
 
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
+import forks
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -167,3 +170,99 @@ def test_what_cannot_be_compared(run, way, text):
     assert process.returncode == 2 and text in process.stderr
     assert process.stderr.count("\n") == 1
     assert os.sep in process.stderr
+
+
+# A graph stands for the old program.
+
+GRAPHS = """
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+tf.disable_v2_behavior()
+random = np.random.RandomState(3)
+SHAPES = {"W1": [3, 3, 1, 4], "b1": [4], "W2": [144, 5], "b2": [5]}
+restored = {name: random.randn(*SHAPES[name]).astype("float32") * 0.2 for name in sorted(SHAPES)}
+x, y = tf.placeholder(tf.float32, [None, 144], name="x"), tf.placeholder(tf.int64, [None])
+keep_prob = tf.placeholder(tf.float32, name="keep_prob")
+weights = {name: tf.get_variable(name, shape) for name, shape in SHAPES.items()}
+h = tf.nn.conv2d(tf.reshape(x, [-1, 12, 12, 1]), weights["W1"], [1, 1, 1, 1], "SAME")
+h = tf.nn.relu(h + weights["b1"])
+h = tf.nn.max_pool(h, [1, 2, 2, 1], [1, 2, 2, 1], "SAME", name="pool")
+h = tf.nn.dropout(tf.reshape(h, [-1, 144]), keep_prob)
+logits = tf.matmul(h, weights["W2"]) + weights["b2"]
+probabilities = tf.nn.softmax(logits, name="probabilities")
+tf.train.AdamOptimizer().minimize(tf.losses.sparse_softmax_cross_entropy(y, logits))
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    for name, variable in weights.items():
+        variable.load(restored[name], session)
+    tf.train.Saver().save(session, "model.ckpt")
+    frozen = tf.graph_util.convert_variables_to_constants
+    with open("frozen.pb", "wb") as file:
+        file.write(frozen(session, session.graph_def, ["probabilities"]).SerializeToString())
+    ends = {"x": x, "keep_prob": keep_prob}, {"probabilities": probabilities}
+    tf.saved_model.simple_save(session, "saved", *ends)
+"""
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("graphs")
+    (folder / "make.py").write_text(GRAPHS)
+    forks.run([folder / "make.py"], cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("graph", "arguments", "text"),
+    [
+        pytest.param("model.ckpt.meta", "predict", "", marks=pytest.mark.proof),
+        pytest.param("saved", "function", "", marks=pytest.mark.full),
+        pytest.param("frozen.pb", "predict", "", marks=pytest.mark.full),
+        pytest.param("frozen.pb", "predict pool", "the outputs do not", marks=pytest.mark.proof),
+        pytest.param("frozen.pb", "call weights", "The weights differ", marks=pytest.mark.full),
+    ],
+)
+def test_a_graph_stands_for_the_old_program(run, graphs, tmp_path, graph, arguments, text):
+    new = f"{STRANGERS / 'new_predict.py'} {arguments}"
+    page = tmp_path / "page.html"
+    command = "-m", "compare", "parity", graphs / graph, new, f"--report={page}"
+    process = run(*command, check=False)
+    assert process.returncode == (1 if text else 0), process.stderr + process.stdout
+    assert text in process.stdout
+    if "pool" in arguments:
+        assert "  operation pool    MaxPool  [64, 6, 6, 4]\n" in process.stdout
+        assert "pool(2)" in process.stdout and "<code>pool</code>" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("old.pb", b"no graph", "old.pb: "),
+        ("old.pb", b"", "old.pb: it has no operations; expected a frozen graph"),
+        ("old.meta", b"\x00", "old.meta: "),
+        ("old", None, "old: "),
+    ],
+)
+def test_what_is_no_graph(tmp_path, name, content, text):
+    path, inputs = tmp_path / name, tmp_path / "inputs.npz"
+    path.mkdir() if content is None else path.write_bytes(content)
+    np.savez(inputs, **{"0": array(1)})
+    command = ["-m", "tf1_style.run.graph_file", f"--trace={tmp_path / 'trace.npz'}", path, inputs]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        [sys.executable, *map(str, command)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert process.returncode == 2 and process.stderr.count("\n") == 1, process.stderr
+    assert text in process.stderr and "expected a frozen graph" in process.stderr
+
+
+def test_a_graph_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.pb: no such file"):
+        strangers.program("reference", str(tmp_path / "gone.pb"))
+    assert strangers.is_pair(["gone.pb", "new.py"]) and not strangers.is_pair(["a.py", "b.pb"])
+    assert not strangers.is_pair(["old.npz", "new.npz"])

@@ -50,13 +50,7 @@ def write(directory: str, report: dict, operations: list[lines.Operations]) -> N
 def _first(side: lines.Operations, report: dict, name: str) -> int | None:
     """Returns the number of the operation that the verdict names."""
     found = (report.get("located") or {}).get(name)
-    if not found or not found["operation"]:
-        return None
-    key = found.get("inside") or found["place"], found["operation"], found["shape"]
-    for number, about in enumerate(side.about):
-        if (about["line"], about["type"], side.shapes[number]) == key:
-            return number
-    return None
+    return side.find(found) if found and found["operation"] else None
 
 
 def _names(side: lines.Operations, first: int | None) -> list[str]:

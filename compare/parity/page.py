@@ -117,6 +117,8 @@ def _shown(report: dict, side: str) -> dict | None:
     found = (report.get("located") or {}).get(side)
     if not found:
         return None
+    if not found["place"]:  # the operation of a graph without a program
+        return {**found, "where": "operation", "anchor": "sources"}
     path, _, number = found["place"].rpartition(":")
     where = f"{os.path.basename(path)}:{number}"
     return {**found, "where": where, "anchor": _anchor(side, path, number)}
@@ -135,7 +137,7 @@ def _sources(report: dict, runs, operations) -> list[list[Source]]:
         program = os.path.abspath(runs.pair[which].path)
         place = (report.get("located") or {}).get(side) or {"place": ""}
         marked = place["place"]
-        paths = [marked.rpartition(":")[0], program]
+        paths = [marked.rpartition(":")[0], *([program] if program.endswith(".py") else [])]
         paths += [key.rpartition(":")[0] for key in partners[which]]
         unique = [path for path in dict.fromkeys(paths) if path and os.path.isfile(path)]
         other = SIDES[1 - which]
@@ -186,16 +188,9 @@ def _tensors(report: dict, runs, operations) -> list[TensorDifference]:
 
 def _value(side: lines.Operations, report: dict, name: str):
     """Returns the value of the operation that a line of the verdict names, or None."""
-    found = (report.get("located") or {}).get(name) or {}
-    for number, about in enumerate(side.about):
-        key = about["line"], about["type"], side.shapes[number]
-        if found and key == (
-            found.get("inside") or found["place"],
-            found["operation"],
-            found["shape"],
-        ):
-            return side.values[number].reshape(side.shapes[number])
-    return None
+    found = (report.get("located") or {}).get(name)
+    number = side.find(found) if found else None
+    return None if number is None else side.values[number].reshape(side.shapes[number])
 
 
 def _fit(ours, theirs) -> bool:

@@ -44,6 +44,12 @@ def predicts(recording: Recording) -> bool:
     return any(name.startswith("outputs/") for name in recording.forms)
 
 
+def inputs(recording: Recording) -> dict[str, np.ndarray]:
+    """Returns what a program predicts from, by its names without "inputs/"."""
+    found = _tensors(recording, "inputs/")
+    return {name.partition("/")[2]: value for name, value in found.items()}
+
+
 def check(pair: list[Recording], titles: list[str]) -> bool:
     """Says whether neither program trains.
 

@@ -341,7 +341,8 @@ def _learn_lines(recorder, graph):
 
 
 def _line(operation):
-    return user_lines.stack((frame.filename, frame.lineno) for frame in operation.traceback)
+    frames = operation.traceback or ()  # an imported graph has none
+    return user_lines.stack((frame.filename, frame.lineno) for frame in frames)
 
 
 def _elements(graph, fetches):
