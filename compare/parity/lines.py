@@ -192,6 +192,9 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
     if ours is None or main is None:
         return found
     if _type(reference, ours) == operation["type"]:
+        # What is flat has one layout.
+        if len(candidate.shapes[main]) > 2 or len(operation["inputs"]) < 2:
+            return found
         moved = _reordered(candidate, main, reference, close)
         found.candidate = line if moved is None else candidate.line(moved)
         return found
@@ -203,13 +206,35 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
         inputs = reference.about[ours]["inputs"]
         around = back[inputs[0]] if len(inputs) == 1 else None  # what it would be computed from
         if around is not None and candidate.about[around]["line"]:
-            found.candidate = candidate.line(around)
+            found.candidate = candidate.line(around, _level_beside(candidate, around, first))
     return found
+
+
+def _level_beside(side: Operations, number: int, other: int) -> int:
+    """Returns how many calls outside of an operation's line the caller of both is."""
+    stack, beside = (side.about[n]["stack"] for n in (number, other))
+    shared = len(os.path.commonprefix([stack[::-1], beside[::-1]]))
+    return len(stack) - shared - 1 if 0 < shared < len(stack) else 0
+
+
+def end(reference: Operations, candidate: Operations) -> Located | None:
+    """Returns where the candidate's loss is ready and the reference's is not, or None."""
+    last = next((n for n in reversed(range(len(candidate.about))) if candidate.is_rooted[n]), None)
+    if last is None or not candidate.about[last]["line"]:
+        return None
+    back = [_partner(reference, n, candidate, CLOSE[0]) for n in range(len(reference.about))]
+    same = _partner(candidate, last, reference, CLOSE[0])
+    ours = None if same is None else _next(reference, same, set(reference.apart(back)))
+    if ours is None:
+        return None
+    count = len(candidate.about)
+    lacks = _type(reference, ours)
+    return Located(reference.line(ours), candidate.line(last), count, count, lacks)
 
 
 def _reordered(side: Operations, number: int, other: Operations, close: float) -> int | None:
     """Returns the operation that puts numbers in another order, which reach one in that order; or
-    None. Where the data have it already, that is the operation itself, such as a flattening."""
+    None. Where the data have it already, that is the operation itself, as a flattening."""
     first, found = number, None
     while _partner(side, number, other, close, is_any_order=False) is None:
         found = number

@@ -513,7 +513,7 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
     if sides is None:
         return None
     if place == evidence.FORWARD_PASS:
-        return lines.locate(*sides)
+        return lines.locate(*sides) or lines.end(*sides)
     if place == evidence.FROM_NAN:
         return lines.first_not_finite(*sides) or lines.locate(*sides)
     if isinstance(place, str):

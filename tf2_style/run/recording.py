@@ -97,6 +97,7 @@ class _Watcher:
         self.assigned_at = {}  # {name: line}, of what is assigned after an update
         self.clipped = {}  # {id of a gradient: what it was clipped to}
         self.has_updated = False  # whether weights were updated since the last tape
+        self.told = weakref.WeakKeyDictionary()  # graph -> losses whose operations are written
         self.handed = None  # what hands the values of the last update over, in its graph
         self.active = []  # the lines of the layers that are being called, the outermost first
         self.collect = None  # collects the operations of an eager forward pass
@@ -596,9 +597,12 @@ class _Watcher:
         return result
 
     def forward(self, losses):
-        """Returns the operations of a function that the losses depend on."""
+        """Returns the operations of a function that the losses depend on, once for each loss."""
+        known = self.told.setdefault(_graph(), set())
+        losses = [tensor for tensor in losses if id(tensor) not in known]
         if self.recorder.operations is None:
             return []
+        known.update(map(id, losses))
         seen, queue = set(), [tensor.op for tensor in losses]
         while queue:
             operation = queue.pop()
