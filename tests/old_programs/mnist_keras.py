@@ -37,3 +37,7 @@ with tf.Session() as sess:
     feed = {x: data.test.images[:2]}
     print("%.4f" % sess.run(loss, feed), sess.run([step, right], feed)[1])
     print("%.4f" % sess.run(loss, feed), [v.op.name for v in tf.global_variables()][-1])
+
+from tensorflow.contrib.keras.python.keras.layers import Dense
+
+print(Dense is tf.keras.layers.Dense)

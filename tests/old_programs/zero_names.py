@@ -56,3 +56,4 @@ print(
     tf.image.per_image_whitening(image).eval()[0, 0],
     tf.image.resize_images(image, 2, 2).eval()[1, 1],
 )
+print(tf.contrib.rnn.core_rnn_cell.BasicLSTMCell is tf.nn.rnn_cell.BasicLSTMCell)

@@ -4,7 +4,7 @@ import sys
 
 import tensorflow.compat.v1 as tf
 
-api = keras = sys.modules[__name__]
+api = keras = python = sys.modules[__name__]
 
 
 def __getattr__(name):

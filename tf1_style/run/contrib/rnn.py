@@ -4,6 +4,8 @@ TensorFlow 2.21 still ships the cells of `tf.nn.rnn_cell`, with the variable nam
 cells of contrib are written here from the papers they name. A cell takes a (batch, n) input.
 """
 
+import sys
+
 import tensorflow.compat.v1 as tf
 from tensorflow.python.keras.layers.legacy_rnn import rnn_cell_impl
 from tensorflow.python.keras.legacy_tf_layers import base
@@ -17,6 +19,7 @@ bidirectional_rnn = static_bidirectional_rnn = tf.nn.static_bidirectional_rnn
 state_saving_rnn = static_state_saving_rnn = tf.nn.static_state_saving_rnn
 best_effort_input_batch_size = _rnn._best_effort_input_batch_size
 transpose_batch_time = _transpose_batch_time = _rnn._transpose_batch_time
+core_rnn = core_rnn_cell = core_rnn_cell_impl = sys.modules[__name__]  # files of 1.0's package
 
 
 _RARE = (
