@@ -712,6 +712,39 @@ def test_an_operation_that_the_candidate_lacks(tmp_path):
     assert (found.candidate.place, found.lacks) == ("other.py:7", "")
 
 
+def test_what_a_fused_operation_computes_inside(tmp_path):
+    mean, variance = X.mean(0), X.var(0)
+    fused = (X - mean) / np.sqrt(variance + 1e-3)
+    other = (X - mean) / np.sqrt(variance + 1e-1)
+    old = operations(tmp_path, "old", INPUT, ("FusedBatchNormV3", 3, [0], fused))
+    rows = ("Mean", 5, [0], mean), ("Mean", 5, [0, 1], variance), ("Sub", 6, [0, 1], X - mean)
+    root = np.sqrt(variance + 1e-1)
+    new = operations(
+        tmp_path, "new", INPUT, *rows, ("Sqrt", 7, [2], root), ("RealDiv", 8, [3, 4], other)
+    )
+    assert lines.locate(old, new).candidate.place == "new.py:7"
+
+
+def test_a_loss_that_is_ready_too_early(tmp_path):
+    total = X[:, 0].sum()
+    data = ("Placeholder", 1, [], X[:, 0])
+    old = operations(tmp_path, "old", data, ("Sum", 2, [0], total), ("RealDiv", 2, [1], total / 6))
+    found = lines.end(old, operations(tmp_path, "new", data, ("Sum", 5, [0], total)))
+    assert (found.candidate.place, found.lacks) == ("new.py:5", "RealDiv")
+
+
+def test_numbers_in_another_order(tmp_path):
+    kernel, turned = numbers(30, 4, seed=3), X.T.reshape(1, -1)
+    flat = X.reshape(1, -1)
+    old = operations(
+        tmp_path, "old", INPUT, ("Reshape", 2, [0], flat), ("MatMul", 3, [1], flat @ kernel)
+    )
+    rows = ("Transpose", 5, [0], X.T), ("Reshape", 6, [1], turned)
+    weights = ("Relu", 7, [], kernel)
+    new = operations(tmp_path, "new", INPUT, *rows, weights, ("MatMul", 8, [2, 3], turned @ kernel))
+    assert lines.locate(old, new).candidate.place == "new.py:5"
+
+
 @pytest.mark.parametrize("is_given", [False, True])
 def test_what_a_call_is_not_given(tmp_path, is_given):
     """As the weights of a loss: they are an argument of its call, not where it is made."""

@@ -74,7 +74,7 @@ def _graph(side, other, names, other_names, first):
     partners = [lines.partner(side, number, other) for number in range(len(side.about))]
     apart = set(side.apart(partners))
     graph = GraphDef()
-    for number, about in enumerate(side.about):
+    for number, about in enumerate(side.about[: side.count]):
         node = graph.node.add(name=names[number], op=about["type"])
         node.input.extend(names[before] for before in about["inputs"])
         node.device = _kind(number, first, partners[number], apart)

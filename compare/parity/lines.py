@@ -27,6 +27,28 @@ INPUTS = ("Placeholder", "IteratorGetNext", "QueueDequeueManyV2", "QueueDequeueV
 SOURCES = ("Placeholder", "ReadVariableOp", "VariableV2", "Const")
 
 
+INSIDE = "inside"  # the type of a part of a fused operation
+
+
+def _batch_norm(x: np.ndarray) -> list[np.ndarray]:
+    mean = x.mean(tuple(range(x.ndim - 1)))
+    return [mean, x - mean, ((x - mean) ** 2).mean(tuple(range(x.ndim - 1)))]
+
+
+def _cross_entropy(logits: np.ndarray) -> list[np.ndarray]:
+    with np.errstate(all="ignore"):
+        logarithms = logits - np.logaddexp.reduce(logits, -1, keepdims=True)
+        return [logarithms, np.exp(logarithms)]
+
+
+# Operations by how their types begin, and what they compute of their largest input.
+INNER = {
+    "FusedBatchNorm": _batch_norm,
+    "SoftmaxCrossEntropy": _cross_entropy,
+    "SparseSoftmaxCrossEntropy": _cross_entropy,
+}
+
+
 @dataclass
 class SourceLine:
     """A line of a program.
@@ -68,7 +90,12 @@ class Located:
 
 
 class Operations:
-    """The operations of one program, from the inputs to the loss."""
+    """The operations of one program, from the inputs to the loss.
+
+    Attributes
+    ----------
+    count : how many there are. Behind them stands what fused ones compute inside.
+    """
 
     def __init__(self, path: str):
         self.about, values, self.lines = recorder.read_operations(path)
@@ -90,6 +117,25 @@ class Operations:
             self.is_rooted.append(is_source or rooted)
             for other in operation["inputs"]:
                 self.users[other].append(number)
+        self.count = len(self.about)
+        for number in range(self.count):
+            self._add_inner(number)
+
+    def _add_inner(self, number: int) -> None:
+        """Adds what a fused operation computes inside, where the other program may have a line."""
+        operation = self.about[number]
+        inner = next((INNER[key] for key in INNER if operation["type"].startswith(key)), None)
+        inputs = sorted(operation["inputs"], key=lambda n: self.values[n].size)
+        if not inner or not inputs or len(self.shapes[inputs[-1]]) < 2:
+            return
+        for value in inner(self.values[inputs[-1]].reshape(self.shapes[inputs[-1]])):
+            self.about.append({**operation, "type": INSIDE, "inputs": inputs[-1:]})
+            self.values.append(value.reshape(-1))
+            self.shapes.append(list(value.shape))
+            self.norms.append(float(np.linalg.norm(value)))
+            self.is_rooted.append(True)
+            self.users[inputs[-1]].append(len(self.about) - 1)
+            self.users.append([])
 
     def in_order(self, number: int) -> np.ndarray:
         if number not in self.sorted:
@@ -139,7 +185,7 @@ class Operations:
             if partner is None
             and not leads_to_match[number]
             and self.is_rooted[number]
-            and self.about[number]["type"] not in SOURCES
+            and self.about[number]["type"] not in (*SOURCES, INSIDE)
         ]
 
 
@@ -219,7 +265,7 @@ def _level_beside(side: Operations, number: int, other: int) -> int:
 
 def end(reference: Operations, candidate: Operations) -> Located | None:
     """Returns where the candidate's loss is ready and the reference's is not, or None."""
-    last = next((n for n in reversed(range(len(candidate.about))) if candidate.is_rooted[n]), None)
+    last = next((n for n in reversed(range(candidate.count)) if candidate.is_rooted[n]), None)
     if last is None or not candidate.about[last]["line"]:
         return None
     back = [_partner(reference, n, candidate, CLOSE[0]) for n in range(len(reference.about))]

@@ -188,7 +188,7 @@ def agree(pairs: list[OutputPair], reference: dict, candidate: dict) -> bool:
 def _are_among(operations: list[lines.Operations], outputs: dict) -> bool:
     """Says whether the candidate's last operation computes what one of the reference does."""
     ours, theirs = operations
-    last = len(theirs.about) - 1
+    last = theirs.count - 1
     return last >= 0 and lines.partner(theirs, last, ours) is not None
 
 
