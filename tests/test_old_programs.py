@@ -109,11 +109,12 @@ def test_python_2(tmp_path):
         "import tempfile; f = tempfile.TemporaryFile(); print >>f, 3; f.seek(0); print f.read()\n"
     )
     text += "class Batches:\n    def next(self, timeout=None): return timeout\n"
+    text += "import json; print json.dumps({b'a': [b'b']})\n"
     text += "print Batches().next(), iter([5]).next()\nraise ValueError, 'two'\n"
     process = old(tmp_path, text)
-    ordered = ["True"] * 3
-    assert process.stdout.split() == ["3", "-4", "3.5", *ordered, "0", "1", "3", "None", "5"]
-    assert process.returncode == 1 and "line 8, in <module>" in process.stderr
+    ordered, read, dumped = ["True"] * 3, ["0", "1", "3"], ['{"a":', '["b"]}']
+    assert process.stdout.split() == ["3", "-4", "3.5", *ordered, *read, *dumped, "None", "5"]
+    assert process.returncode == 1 and "line 9, in <module>" in process.stderr
     assert process.stderr.endswith("ValueError: two\n")
 
 

@@ -24,7 +24,7 @@ PACKAGES = ("compare", "shared", "tf1_style", "tf2_style")
 # Installed libraries that know TensorFlow 1 or Keras 2 alone: they see what the program sees.
 OLD_LIBRARIES = (
     "baselines edward keras_contrib prettytensor rl sonnet stable_baselines sugartensor "
-    "tensor2tensor tensorlayer tensorpack tflearn trfl zhusuan"
+    "tensor2tensor tensorlayer tensorpack tf_metrics tflearn trfl zhusuan"
 ).split()
 # A program may have modules of these names, too: they are called ALIAS + name in sys.modules.
 ALIAS = "_program_"

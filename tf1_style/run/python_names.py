@@ -451,6 +451,23 @@ def _pickle(root="pickle"):
     return {f"{root}.load": load, f"{root}.loads": loads, f"{root}.dump": dump}
 
 
+def _json():
+    """Takes bytes, such as the words of an archive, as the texts that they are in Python 2."""
+    import json
+
+    def text(value):
+        if isinstance(value, bytes):
+            return value.decode()
+        if isinstance(value, dict):
+            return {text(key): text(value[key]) for key in value}
+        return [text(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    def of_text(function):
+        return lambda value, *arguments, **keywords: function(text(value), *arguments, **keywords)
+
+    return {"json.dump": of_text(json.dump), "json.dumps": of_text(json.dumps)}
+
+
 def _csv():
     """Takes a file that was opened for bytes, as Python 2's csv wished it."""
     import csv
@@ -697,6 +714,7 @@ _CHANGED_SINCE_2 = {
     "cStringIO": _string_io,
     "csv": _csv,
     "itertools": _itertools,
+    "json": _json,
     "operator": _operator,
     "string": _string,
     "tempfile": _tempfile,
