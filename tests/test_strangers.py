@@ -1,14 +1,25 @@
 """parity old.py new.py: pairs the variables, judges by the reference's rounding, finds the line."""
 
 import os
+import re
 from types import SimpleNamespace
+from typing import NamedTuple
 
+import forks
 import numpy as np
 import pytest
 from conftest import ROOT
 from rich.console import Console
 
-from compare.parity import envelope, evidence, layouts, lines, mapping, strangers
+from compare.parity import (
+    envelope,
+    evidence,
+    first_difference,
+    layouts,
+    lines,
+    mapping,
+    strangers,
+)
 from compare.parity.names import Renaming
 from shared import recorder, trace
 
@@ -1038,16 +1049,32 @@ def judge(tmp_path_factory):
             os.link(source, target)
         return trace.load(path)
 
-    def judge(name, mistake, old="old.py"):
+    def judge(name, mistake="", old="old.py"):
         folder = tmp_path_factory.mktemp("judged")
-        what = [str(STRANGERS / old), f"{STRANGERS / name} {mistake}"]
+        what = [str(STRANGERS / old), f"{STRANGERS / name} {mistake}"]  # or the path of a program
         settings = SimpleNamespace(steps=20, weights="reference", random="aligned")
         console = Console(quiet=True)
         return strangers.compare(console, what, str(folder), Renaming(None), settings)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strangers, "record", record_once)
+        patch.setattr(strangers.runner, "run", forked(strangers.runner.run))
         yield judge
+
+
+def forked(run):
+    """Returns a function like `runner.run` that runs what needs no other kernels in a fork."""
+
+    def in_fork(command, run_dir, environment):
+        if "TF_ENABLE_ONEDNN_OPTS" in environment:
+            return run(command, run_dir, environment=environment)
+        _, _, module, *arguments = command
+        script = ROOT / module.replace(".", "/") / "__main__.py"
+        ended = forks.run([script, *arguments], env={**os.environ, **environment}, check=False)
+        error = ended.stderr.strip().splitlines()[-1:]
+        return SimpleNamespace(exit_code=ended.returncode, error="".join(error))
+
+    return in_fork
 
 
 RIGHT = ["new_fit.py", "new_train_step.py", "new_tape.py", "new_eager.py", "new_function.py"]
@@ -1075,6 +1102,74 @@ def test_a_planted_mistake_is_named_with_its_line(judge, name, mistake, text, li
     if mistake != "biased_variance":
         assert report["step"] == {"l2_bias": 2, "schedule_late": 6}.get(mistake, 1)
     assert line is None or line in report["located"]["candidate"]["text"]
+
+
+class Change(NamedTuple):
+    """A change of a program; see tests/strangers/mistakes.txt."""
+
+    kind: str
+    program: str
+    name: str
+    texts: list[tuple[str, str]]  # before, after
+    cause: str | None
+    places: list[str]
+
+    def made(self, text: str) -> str:
+        for before, after in self.texts:
+            assert text.count(before) == 1, before
+            text = text.replace(before, after)
+        return text
+
+
+def changes():
+    """Returns the Changes of mistakes.txt."""
+    found = []
+    _, *blocks = (STRANGERS / "mistakes.txt").read_text().split("\n== ")
+    for block in blocks:
+        kind, program, name = re.match(r"(.+): (\w+) (\w+)\n", block).groups()
+        marked = {
+            mark: re.findall(rf"^{re.escape(mark)} (.*)$", block, re.MULTILINE) for mark in "?@"
+        }
+        texts = re.findall(r"((?:^< .*\n?)+)((?:^>.*\n?)*)", block, re.MULTILINE)
+        texts = [
+            ["\n".join(line[2:] for line in part.splitlines()) for part in pair] for pair in texts
+        ]
+        found.append(Change(kind, program, name, texts, "".join(marked["?"]) or None, marked["@"]))
+    return found
+
+
+CHANGES = [pytest.param(c, id=f"{c.program}-{c.name}") for c in changes()]
+
+
+def test_changes_can_be_made():
+    for change in changes():
+        text = (STRANGERS / f"{change.program}.py").read_text()
+        compile(change.made(text), change.name, "exec")
+        assert all(place in change.made(text) for place in change.places), change
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_program(judge, tmp_path, change):
+    """A mistake is named first, with its line; a right program is not accused."""
+    text = (STRANGERS / f"{change.program}.py").read_text()
+    path = tmp_path / f"{change.program}.py"
+    path.write_text(change.made(text))
+    report = judge(path, old=f"old_{change.program.partition('_')[0]}.py")
+    if change.cause is None:
+        assert report["verdict"] in (strangers.WITHIN, first_difference.IDENTICAL), report
+        return
+    assert report["verdict"] == strangers.DIFFERENT, report
+    assert re.search(change.cause, report["causes"][0])
+    named = report["located"]["candidate"]["place"]
+    lines_of_file = path.read_text().splitlines()
+    right = {
+        f"{path}:{number}"
+        for number, line in enumerate(lines_of_file, 1)
+        if any(place in line for place in change.places)
+        or (not change.places and line.strip() and line not in text.splitlines())
+    }
+    assert named in right
 
 
 @pytest.mark.parametrize(
