@@ -48,6 +48,29 @@ def test_each_array_is_taken_once(fed):
     assert fed.replaced(2, [np.zeros(3), np.zeros(3)])[1].tolist() == [0, 0, 0]
 
 
+def test_a_batch_of_another_size_takes_the_examples_if_all_of_its_arrays_can(fed):
+    own = np.zeros((5, 2, 2), np.float32), np.zeros(5, np.int64)
+    images, labels = fed.replaced(2, own, any_rows=True)
+    assert images.shape == (3, 2, 2) and images.ravel().tolist() == IMAGES.ravel().tolist()
+    assert labels.tolist() == [2, 0, 1] and labels.dtype == np.int64
+    assert [array.shape for array in fed.replaced(2, own)] == [(5, 2, 2), (5,)]
+    other = np.zeros((5, 7), np.float32), np.zeros(5, np.int64)
+    assert fed.replaced(2, other, any_rows=True)[1] is other[1]
+    assert fed.has_rows(2, 3) and not fed.has_rows(2, 5) and not fed.has_rows(2, None)
+
+
+def test_classes_may_be_one_hot_or_numbers(fed):
+    one_hot = np.eye(3, dtype=np.float32)[[1, 1, 0, 2]]
+    own = np.zeros((4, 4), np.float32), one_hot
+    found = fed.replaced(2, own, any_rows=True)[1]
+    assert found.tolist() == np.eye(3)[LABELS].tolist() and found.dtype == np.float32
+    numbers = FedBatches({"1/x": np.ones((2, 4), np.float32), "1/y": one_hot[2:]})
+    own = np.zeros((2, 4), np.float32), np.array([[5], [5]])
+    assert numbers.replaced(1, own, any_rows=True)[1].tolist() == [[0], [2]]
+    narrow = np.eye(2, dtype=np.float32)  # two classes, of which the other has a third
+    assert fed.replaced(2, [np.zeros((2, 4)), narrow], any_rows=True)[1] is narrow
+
+
 @pytest.mark.parametrize(
     ("name", "mistake"),
     [

@@ -21,7 +21,7 @@ def replaced(recorder, structure):
 
 def _swapped(recorder, arrays):
     def swap(*arrays):
-        return recorder.batches.replaced(recorder.step + 1, arrays)
+        return recorder.batches.replaced(recorder.step + 1, arrays, any_rows=True)
 
     if not any(tf.is_tensor(a) and tf.is_symbolic_tensor(a) for a in arrays):
         found = swap(*(np.asarray(array) for array in arrays))
@@ -33,7 +33,10 @@ def _swapped(recorder, arrays):
     types = [array.dtype for array in arrays]
     *found, recorder.ticket = tf.numpy_function(swap_in_turn, arrays, [*types, tf.int64])
     for ours, theirs in zip(arrays, found):
-        theirs.set_shape(ours.shape)
+        shape = ours.shape
+        if shape.rank and not recorder.batches.has_rows(recorder.step + 1, shape[0]):
+            shape = [None, *shape[1:]]
+        theirs.set_shape(shape)
     return found
 
 
