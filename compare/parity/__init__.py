@@ -3,6 +3,7 @@
     python -m compare parity mnist_deep --max_steps=1000     both styles; both get the flags
     python -m compare parity --reference 'python old.py' --candidate 'python new.py'
     python -m compare parity old.py new.py                   two programs, neither of them edited
+    python -m compare parity frozen.pb new.py                a graph stands for the old program
     python -m compare parity old.npz new.npz                 two traces, or two run folders
 
 Two programs (old.py new.py) are recorded as they are. For --reference and --candidate, each needs
@@ -43,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="*",
         help="a program of the project, such as mnist_deep; or two programs, 'old.py --its=flags' "
-        "new.py; or two traces, as files or run folders",
+        "new.py, where a frozen graph, a .meta file or a SavedModel may stand for old.py; or two "
+        "traces, as files or run folders",
     )
     parser.add_argument("--reference", metavar="CMD", help="command line of the trusted program")
     parser.add_argument("--candidate", metavar="CMD", help="command line of the program to check")
