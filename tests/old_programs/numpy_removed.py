@@ -78,3 +78,8 @@ counts = np.array([3, 4], np.int32)
 print([(counts + n).dtype.name for n in (np.int64(7), np.float32(1), np.int64(2**40), 1.5)])
 W = tf.Variable(np.random.RandomState(0).randn(3, 2).astype(np.float32) / np.sqrt(3))
 print(W.dtype, tf.matmul(tf.constant(images), W).shape)
+# Numbers among arrays of one number.
+targets = [1.5, np.array([2.0], np.float32), np.array([3.0], np.float32)]
+mixed = tf.placeholder(tf.float32, [None, 1])
+with tf.Session() as sess:
+    print(sess.run(mixed + 1.0, {mixed: np.reshape(targets, (3, 1))}).tolist(), np.array(targets).shape)

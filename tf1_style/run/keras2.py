@@ -152,6 +152,7 @@ def extend(keras):
     """
     for name in _LAYERS:
         _take_old_arguments(getattr(keras.layers, name))
+    keras.layers.Layer.apply = lambda self, inputs, *a, **k: self(inputs, *a, **k)
     model, sequential = keras.models.Model, keras.models.Sequential
     from tf_keras.src.engine.functional import Functional
 

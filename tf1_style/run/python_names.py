@@ -44,9 +44,14 @@ def _input_data(name):
 def _numpy_array(function):
     """Makes arrays as NumPy 1 did.
 
-    Rows of different lengths become an array of dtype object, a number too large for its dtype
-    wraps around, and `copy=False` copies where it must.
+    Rows of different lengths become an array of dtype object, among numbers an array of one number
+    is that number, a number too large for its dtype wraps around, and `copy=False` copies where it
+    must.
     """
+
+    import numpy as np
+
+    numbers = (int, float, np.ndarray, np.generic)
 
     @functools.wraps(function)
     def array(values, *arguments, **keywords):
@@ -57,6 +62,8 @@ def _numpy_array(function):
         except ValueError as error:
             if "inhomogeneous" not in str(error) or arguments or "dtype" in keywords:
                 raise
+            if all(isinstance(one, numbers) and np.size(one) == 1 for one in values):
+                return function([np.asarray(value).item() for value in values], **keywords)
             return function(values, dtype=object, **keywords)
         except OverflowError:
             dtype = arguments[0] if arguments else keywords["dtype"]
@@ -82,10 +89,12 @@ def _numpy():
 
     import numpy as np
 
+    asarray = _numpy_array(np.asarray)
+
     def reshape(a, *arguments, newshape=None, **keywords):
-        return np.reshape(
-            a, *arguments, **({} if newshape is None else {"shape": newshape}), **keywords
-        )
+        keywords.update({} if newshape is None else {"shape": newshape})
+        a = asarray(a) if isinstance(a, (list, tuple)) else a
+        return np.reshape(a, *arguments, **keywords)
 
     def expand_dims(a, axis):
         """Takes an axis past the last one for the last one, as NumPy before 1.18 did."""
