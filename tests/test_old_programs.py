@@ -266,6 +266,16 @@ def test_a_cell_that_is_gone_is_named_where_it_is_imported(tmp_path):
     assert "GridLSTMCell cannot be had" in process.stderr
 
 
+@pytest.mark.proof
+def test_a_tutorial_of_before_1_0_ends_in_the_line(tmp_path):
+    text = (
+        "from tensorflow.models.rnn import rnn_cell\nfrom tensorflow.models.rnn.ptb import reader"
+    )
+    process = old(tmp_path, text)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert process.stderr.startswith("old.py:2: tf.models.rnn.ptb cannot be had on TensorFlow 2")
+
+
 def test_a_program_that_is_missing(tmp_path):
     process = run_old("gone.py", cwd=tmp_path)
     assert process.returncode == 2 and process.stderr.count("\n") == 1

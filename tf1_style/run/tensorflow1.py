@@ -95,7 +95,7 @@ def find(name, today):
     if found is None:
         if name.rpartition(".")[2] in vars(today or object):
             return None  # tf.newaxis
-        if symbols.was_there(name):
+        if symbols.was_there(name) or _is_tutorial(name):
             raise modules.Gone(name)
         raise LookupError(name)
     if isinstance(found, types.ModuleType) and not isinstance(found, modules.Namespace):
@@ -137,6 +137,11 @@ def _attribute(module, name):
         if error.name is None or not (path + ".").startswith(error.name + "."):
             raise
         return None
+
+
+def _is_tutorial(name):
+    """Whether it is one of the programs that 0.x had, such as `tensorflow.models.rnn.ptb`."""
+    return name.startswith("tensorflow.models.") and not name.rpartition(".")[2].startswith("__")
 
 
 def _is_import(name, found):
