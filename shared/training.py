@@ -234,18 +234,23 @@ def train_and_test(style: Style, model_class: type, data: Dataset, flags: FlagVa
     """Trains and tests a model, or resumes its run; prints the metrics of the test."""
     run = runs.Run(Path(sys.argv[0]).stem, style.name, flags, data)
     is_complete = run.start.kind == resume.COMPLETE
-    if not is_complete or flags.export_dir:
+    if not is_complete or flags.export_dir or flags.distribution in ("sync", "async"):
         device = machine.select_device(flags, style.version, style.list_devices)
         with run.signals:
+            if is_complete:
+                flags.max_steps = 1  # it is past; the other tasks of a cluster train no step either
             trainer = style.Trainer(model_class, flags)
             machine.check_batch(flags.batch_size, trainer.layer_shapes())
             first_step = 0
             if run.start.checkpoint:
                 first_step = style.restore(trainer, run.start.checkpoint, flags.partial)
-            run.begin(first_step, device, tensorflow=style.version)
             if is_complete:
-                style.export(trainer, flags)
+                with style.together(trainer):
+                    pass  # so that the other tasks end
+                if flags.export_dir:
+                    style.export(trainer, flags)
             else:
+                run.begin(first_step, device, tensorflow=style.version)
                 with style.Summaries(run.log_dir, trainer, flags, first_step) as summaries:
                     Loop(style, trainer, flags, data, run, summaries, first_step).train()
     for name in model_class.metrics:

@@ -381,9 +381,10 @@ def test_a_lost_worker_ends_the_chief_which_resumes_to_the_same_bits(environment
         assert code == cluster.LOST and line.startswith("lost worker 1 (127.0.0.1:")
     before = result(tmp_path / "run")
     assert before["status"] == "running" and before["step"]
-    for folder, given in (("run", ["--save_every=50"]), ("whole", flags)):
+    # A resumed run knows its --max_steps, and tells the other tasks. Of a complete run, all end.
+    for folder, given in (("run", ["--save_every=50"]), ("whole", flags), ("whole", flags)):
         with Job(style, environment, tmp_path / folder, *given) as job:
-            job.start()  # a resumed run knows its --max_steps, and tells the other tasks
+            job.start()
             assert [job.ends(number)[0] for number in (0, 1)] == [0, 0]
     assert by_bits(tensors(tmp_path / "run")) == by_bits(tensors(tmp_path / "whole"))
 

@@ -153,8 +153,6 @@ class Run:
         versions : versions of the packages that the numbers depend on.
         """
         resume.check_step(step, self.start.checkpoint, self._flags.max_steps)
-        if self.start.kind == resume.COMPLETE:
-            return
         try:
             self._make_folder()
         except OSError as error:
