@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from compare.parity import evidence, first_difference, strangers
+from compare.parity import evidence, first_difference, lines, strangers
 from compare.parity.names import Renaming
 from shared.console import UserError
+from shared.recorder import OperationsFile
 
 OLD = """
 import numpy as np
@@ -165,3 +166,26 @@ def test_one_example_of_many():
     assert not evidence._is_one_of({"x": np.array([2.0, 3])}, many)
     assert not evidence._is_one_of({"keep_prob": np.array(0.5)}, many)
     assert not evidence._is_one_of({}, many) and not evidence._is_one_of(many, many)
+
+
+# Layers of other sizes, of which no input has the same values.
+
+
+def test_a_variable_that_is_only_read_is_not_where_programs_part(tmp_path):
+    def operations(side, *rows):
+        keys = ("name", "type", "inputs", "line")
+        about = [dict(zip(keys, (f"{side}/{number}", *row))) for number, row in enumerate(rows)]
+        file = OperationsFile(str(tmp_path / side), 1)
+        file.write(about, [np.random.RandomState(ord(side[0])).rand(4, 3) for _ in rows])
+        return lines.Operations(str(tmp_path / side))
+
+    ours = operations(
+        "old",
+        ("VariableV2", [], "old.py:1"),
+        ("Identity", [0], "old.py:1"),
+        ("Placeholder", [], "old.py:2"),
+        ("MatMul", [1, 2], "old.py:3"),
+    )
+    theirs = operations("new", ("ReadVariableOp", [], "new.py:1"), ("MatMul", [0], "new.py:2"))
+    found = lines.locate(ours, theirs)
+    assert (found.reference.place, found.candidate.place) == ("old.py:3", "new.py:2")

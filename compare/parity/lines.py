@@ -186,7 +186,13 @@ class Operations:
             and not leads_to_match[number]
             and self.is_rooted[number]
             and self.about[number]["type"] not in (*SOURCES, INSIDE)
+            and not self._only_reads(number)
         ]
+
+    def _only_reads(self, number: int) -> bool:
+        """Says whether an operation is the Identity with which TensorFlow 1 reads a variable."""
+        inputs = [self.about[other]["type"] for other in self.about[number]["inputs"]]
+        return self.about[number]["type"] == "Identity" and inputs == ["VariableV2"]
 
 
 def locate(reference: Operations, candidate: Operations, is_called=False) -> Located | None:

@@ -57,3 +57,4 @@ print(
     tf.image.resize_images(image, 2, 2).eval()[1, 1],
 )
 print(tf.contrib.rnn.core_rnn_cell.BasicLSTMCell is tf.nn.rnn_cell.BasicLSTMCell)
+print(tf.keras.__version__)

@@ -4,6 +4,7 @@ The 0.x names are those of TensorFlow's notes on version 1.0 and of its script t
 """
 
 VERSION = "1.15.5"
+KERAS_VERSION = "2.2.4-tf"  # of tf.keras in TensorFlow 1.15.5
 
 # Old name -> name under the old program's `tensorflow`.
 NAMES = {

@@ -108,6 +108,8 @@ def _replaced(name):
         return load()
     if name == "tensorflow.version.VERSION":
         return old_names.VERSION
+    if name == "tensorflow.keras.__version__":
+        return old_names.KERAS_VERSION
     if name in old_functions.FUNCTIONS:
         return old_functions.FUNCTIONS[name]
     if name in old_names.MODULES:
