@@ -354,6 +354,16 @@ def test_averages_of_weights(tmp_path, moved, text):
     assert text in cause.texts[0] and cause.place == (evidence.ASSIGNED, [AVERAGE])
 
 
+def test_averages_that_only_the_reference_keeps(tmp_path):
+    sides = [
+        recording(tmp_path / f"{n}.npz", {"w": W, **more}, step(**more))
+        for n, more in (("a", {AVERAGE: W}), ("b", {}))
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    assert strangers._notes(sides[0], found, {}) == [strangers.NO_AVERAGES]
+    assert strangers._notes(sides[1], found, {}) == []
+
+
 def test_squares_of_a_row_that_is_used_twice(tmp_path):
     parts = numbers(2, 4, 3, seed=2)
     total, squares = parts.sum(0), (parts**2).sum(0)
@@ -414,6 +424,8 @@ DATA = [
     (X[::-1].copy(), "holds the same examples in another order"),
     (X * 255, "is 255 times the reference's (scaling)"),
     (X * 2 - 1, "is 2 times the reference's plus -1"),
+    (X[::-1] * (1 + 1e-7), "holds the same examples in another order"),
+    (X[:, ::-1].copy(), "with its axes or its elements in another order"),
     (X[:5], "has 6 examples, the candidate's 5"),
     (X.astype(np.float16), "holds the same numbers with fewer digits"),
     (numbers(6, 5, seed=4), "holds other examples: 0 of 6 are in both"),
@@ -425,6 +437,11 @@ def test_other_data(tmp_path, theirs, text):
     ours = step(**{"inputs/x": X})
     found = explained(tmp_path, ours, step(gradient=2 * G, **{"inputs/0": theirs}), (1.0, 2.0))
     assert text in found.texts[0] and found.place == evidence.IN_STEP
+
+
+def test_data_may_be_scaled_in_another_order():
+    assert evidence._same_numbers(X / 255, X * np.float32(1 / 255))
+    assert not evidence._same_numbers(X, X.astype(np.float16).astype(np.float32))
 
 
 def test_labels_may_be_numbers_or_one_hot():
@@ -440,6 +457,31 @@ def test_penalty(tmp_path):
         evidence.PENALIZED,
         ["w"],
     )
+
+
+def test_another_norm_as_penalty(tmp_path):
+    ours = step(gradient=G + np.float32(0.02) * W)
+    found = explained(tmp_path, ours, step(gradient=G + np.float32(0.01) * np.sign(W)), (1.1, 1.0))
+    text = "plus 0.01 times the sign of the weight plus -0.02 times the weight itself"
+    assert text in found.texts[0] and found.place == (evidence.PENALIZED, ["w"])
+
+
+def test_averages_that_start_with_nothing(tmp_path):
+    keras = "adam/w_average"
+    sides = [
+        recording(tmp_path / f"{n}.npz", {"w": W, name: value}, step(**{name: value}, **constants))
+        for n, name, value, constants in (
+            ("a", AVERAGE, W, {}),
+            ("b", keras, 0 * W, {"constants/Adam/use_ema": 1.0}),
+        )
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    assert found.averages == {AVERAGE: "w"}
+    sides[1] = mapping.renamed(sides[1], found)
+    parting = envelope.part(*sides, [sides[0]], [0, 1], found)
+    cause = evidence.explain(*sides, found, parting, [sides[0]])
+    assert "averages of the weights start at other" in cause.texts[0]
+    assert cause.place == evidence.IN_OPTIMIZER
 
 
 def test_sum_instead_of_mean(tmp_path):
@@ -493,6 +535,8 @@ def test_constants_and_optimizers(tmp_path):
     ours = step(**{"constants/Adam/epsilon": 1e-8, "constants/Adam/beta1": 0.9})
     theirs = step(**{"constants/Adam/epsilon": 1e-7, "constants/Adam/beta1": 0.9})
     assert "Adam/epsilon 1e-08 / 1e-07." in explained(tmp_path, ours, theirs).texts[0]
+    rates = [step(**{"constants/Adam/learning_rate": rate}) for rate in (0.1, 0.2)]
+    assert explained(tmp_path, *rates).place == "schedule/Adam"
     other = step(W - G, **{"constants/SGD/learning_rate": 1.0})
     assert "the optimizers are others: Adam / SGD" in explained(tmp_path, ours, other).texts[0]
 
@@ -841,13 +885,25 @@ def test_the_line_of_a_penalty(tmp_path, monkeypatch, texts, line):
     )
     side = operations(tmp_path, "new", *rows)
     side.lines["variables"] = {"w": "new.py:9"}
-    assert lines.of_penalty(side, ["w"]).place == f"new.py:{line}"
+    other = operations(tmp_path, "old", rows[0])
+    assert lines.of_penalty(side, other, ["w"]).place == f"new.py:{line}"
+
+
+def test_the_line_that_multiplies_the_penalties(tmp_path):
+    total = (KERNEL**2).sum() / 2
+    rows = INPUT, ("ReadVariableOp", 2, [], KERNEL), ("L2Loss", 9, [1], total)
+    other = operations(tmp_path, "old", *rows, ("AddV2", 6, [0, 2], 1.0))
+    side = operations(tmp_path, "new", *rows, ("Mul", 5, [2], 2 * total), ("AddV2", 6, [0, 3], 1.0))
+    side.lines["variables"] = {"w": "new.py:9"}
+    assert lines.of_penalty(side, other, ["w"]).place == "new.py:5"
 
 
 def test_the_line_of_one_of_two_optimizers(tmp_path):
     side = operations(tmp_path, "new", INPUT)
     side.lines.update(optimizer="new.py:2", optimizers={"Adam": "new.py:1"})
     assert lines.of_kind(side, "optimizer/Adam").place == "new.py:2"
+    side.lines["schedule"] = "new.py:5"
+    assert lines.of_kind(side, "schedule/Adam").place == "new.py:5"
     side.lines["optimizers"]["Adam_2"] = "new.py:3"
     assert lines.of_kind(side, "optimizer/Adam").place == "new.py:1"
     side.lines.update(optimizer="", optimizers={}, step="new.py:4")  # it is written out

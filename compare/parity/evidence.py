@@ -18,11 +18,17 @@ from compare.parity.names import slot as slot_of
 from shared.trace import Recording
 
 CLOSE = 2e-3  # relative residual up to which one tensor is a multiple of another
+CLOSE_DATA = 1e-6  # relative difference of data that were scaled in another order
 
 DATA = "The step's data differ: {what}."
 PENALTY = (
     "A penalty on the weights differs: the candidate's gradient of {names} is the reference's "
     "{sign} {value:.4g} times the weight itself. {which}"
+)
+L1 = (
+    "A penalty on the weights differs: the candidate's gradient of {names} is the reference's plus "
+    "{signs:.4g} times the sign of the weight plus {weights:.4g} times the weight itself, so one "
+    "program has an L1 penalty there that the other has not."
 )
 DECAY = (
     "A decay of the weights differs: the candidate's update of {names} is the reference's {sign} "
@@ -80,6 +86,10 @@ SLOTS_START = (
     "The gradients and the constants agree, but the optimizer's slots do not: {names} is "
     "{offset:.4g} {more} in the reference, in every element, so it started at another number. "
     + FIRST_SLOTS
+)
+AVERAGES_AT_START = (
+    "The averages of the weights start at other numbers: {names}. Those of TensorFlow 1's "
+    "ExponentialMovingAverage start with the weights, those of Keras's use_ema with 0."
 )
 SLOTS_AT_START = "The optimizer's slots start at other numbers: {names}. " + FIRST_SLOTS
 SCHEDULE = " It agreed before step {step}: the schedule, or the step that it counts."
@@ -146,6 +156,7 @@ UNSURE = "The numbers do not tell more; unsure."
 # Where a cause is: in the forward pass, in the clipping of gradients, in the optimizer, in the line
 # that makes the step, or in the lines that make some variables, which are then named instead.
 FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "optimizer", "step"
+IN_SCHEDULE = "schedule"  # of the optimizer's learning rate
 # Beside names of variables: the line that assigns them after the update; because of which the
 # candidate, or the reference, does not train them.
 ASSIGNED, STOPPED, STOPPED_IN_REFERENCE = "assigned", "stopped", "stopped in the reference"
@@ -161,8 +172,8 @@ class Cause:
     Attributes
     ----------
     texts : sentences, the cause first.
-    place : FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER (with "/Adam_2" for one of several), IN_STEP, or
-        the reference's names of variables, alone or after ASSIGNED, STOPPED ...
+    place : FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER or IN_SCHEDULE (with "/Adam_2" for one of
+        several), IN_STEP, or the reference's names of variables, alone or after ASSIGNED ...
     inputs : both programs' arrays, if the step's data differ.
     """
 
@@ -186,6 +197,11 @@ def explain(
         otherwise than the other.
     """
     case = Evidence(reference, candidate, found, parting, envelope)
+    if parting.step == reference.steps[0] and set(parting.tensors) <= set(found.averages):
+        first = constants(candidate, candidate.steps[1])
+        is_keras = any(value for name, value in first.items() if name.endswith("/use_ema"))
+        text = AVERAGES_AT_START.format(names=_list(parting.tensors))
+        return Cause([text], IN_OPTIMIZER if is_keras else list(parting.tensors))
     if parting.step == reference.steps[0] and set(parting.tensors) <= set(found.slots):
         return Cause([SLOTS_AT_START.format(names=_list(parting.tensors))], IN_OPTIMIZER)
     if parting.step == reference.steps[0]:
@@ -370,7 +386,7 @@ class Evidence:
             close = min(max(CLOSE, rounding), 0.05)
             multiple = None if weight is None else _multiple(weight, theirs - ours, close)
             if multiple is None:
-                return None
+                return self._signed_penalty(differing)
             multiples[name] = multiple
         if not self._tells(multiples):
             return None
@@ -388,6 +404,26 @@ class Evidence:
         sign = "plus" if value > 0 else "minus"
         text = PENALTY.format(names=_list(multiples), sign=sign, value=abs(value), which=which)
         return Cause([text], (PENALIZED, list(multiples)))
+
+    def _signed_penalty(self, differing):
+        """The gradients differ by a multiple of the weights' signs, and maybe of the weights."""
+        factors = {}
+        for name, (ours, theirs) in differing.items():
+            weight = self.value(self.sides[0], name, self.before)
+            if weight is None or weight.size <= 4:
+                return None
+            columns = np.stack([np.sign(weight), weight], -1).reshape(-1, 2)
+            difference = (theirs - ours).reshape(-1)
+            found, *_ = np.linalg.lstsq(columns, difference, rcond=None)
+            rest = np.linalg.norm(columns @ found - difference)
+            if not rest <= CLOSE * np.linalg.norm(difference):
+                return None
+            factors[name] = found
+        if not factors:
+            return None
+        signs, weights = np.median(list(factors.values()), axis=0)
+        text = L1.format(names=_list(factors), signs=signs, weights=weights)
+        return Cause([text], (PENALIZED, list(factors)))
 
     def _tells(self, multiples):
         """Says whether multiples of weights tell something: any number is one of any other."""
@@ -486,7 +522,7 @@ class Evidence:
         for weight, which in ((after, ""), (before, " of the weights before the update")):
             share = _multiple(weight - old, new - old, 0.02)
             if share:
-                return f"their decay is {1 - share:.6g}{which}"
+                return f"their decay is {1 - share:.5g}{which}"
         return "they are computed in another way"
 
     def forward(self):
@@ -625,7 +661,8 @@ class Evidence:
         if self.before and any("learning_rate" in which for which in differing):
             text += SCHEDULE.format(step=self.step)
         which = differing[0].partition("/")[0]
-        return Cause([text], f"{IN_OPTIMIZER}/{which}")
+        is_rate = all("learning_rate" in text for text in differing)
+        return Cause([text], f"{IN_SCHEDULE if is_rate else IN_OPTIMIZER}/{which}")
 
     def _updates(self):
         """Returns {name: (weight before, both updates)} of the weights whose updates differ."""
@@ -762,7 +799,7 @@ def _multiple(of: np.ndarray, value: np.ndarray, close: float = CLOSE) -> float 
 def _same_numbers(a: np.ndarray, b: np.ndarray) -> bool:
     """Says whether two arrays hold the same numbers, flat or not, classes as numbers or one-hot."""
     if a.size == b.size:
-        return np.array_equal(a.reshape(-1), b.reshape(-1))
+        return _close(a.reshape(-1), b.reshape(-1))
     if a.ndim and b.ndim and len(a) == len(b):
         wide, narrow = (a, b) if a.size > b.size else (b, a)
         if wide.ndim == 2 and narrow.size == len(narrow):
@@ -792,10 +829,10 @@ def _difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> str:
         return f"{name} has {len(ours)} examples, the candidate's {len(theirs)}"
     if ours.size != theirs.size:
         return f"{name} is {list(ours.shape)}, the candidate's {list(theirs.shape)}"
-    keys = [sorted(map(bytes, a.reshape(len(a), -1))) for a in (ours, theirs)]
-    if keys[0] == keys[1]:
+    keys = [_keys(a) for a in (ours, theirs)]
+    if _close(np.sort(keys[0]), np.sort(keys[1])):
         return f"{name} holds the same examples in another order"
-    if np.array_equal(np.sort(ours, None), np.sort(theirs, None)):
+    if _close(np.sort(ours, None), np.sort(theirs, None)):
         return f"{name} holds the same numbers with its axes or its elements in another order"
     a, b = ours.reshape(-1), theirs.reshape(-1)
     multiple = _multiple(a, b)
@@ -808,8 +845,23 @@ def _difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> str:
     if multiple:
         offset = b.mean() - multiple * a.mean()
         return f"the candidate's {name} is {multiple:.6g} times the reference's plus {offset:.6g}"
-    shared = len(set(keys[0]) & set(keys[1]))
+    if ours.size == len(ours):
+        same = np.count_nonzero(np.isclose(a, b))
+        return f"{name} holds other examples: {same} of {len(ours)} are the same"
+    shared = np.isclose(keys[0][:, None], keys[1], rtol=CLOSE_DATA, atol=0).any(1).sum()
     return f"{name} holds other examples: {shared} of {len(ours)} are in both"
+
+
+def _keys(array: np.ndarray) -> np.ndarray:
+    """Returns a number for each example, the same for the same numbers but for rounding."""
+    rows = array.reshape(len(array), -1)
+    return rows @ (1 + np.random.RandomState(0).random_sample(rows.shape[1]))
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> bool:
+    """Says whether two arrays hold the same numbers but for the rounding of float32."""
+    largest = np.abs(a).max(initial=0)
+    return np.allclose(a, b, rtol=CLOSE_DATA, atol=CLOSE_DATA * largest, equal_nan=True)
 
 
 def _list(names) -> str:

@@ -20,7 +20,7 @@ SHAPES = ("OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike")
 # Operations that only give their input another form, and types that do the same.
 FORMS = ("Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "StopGradient")
 SAME_TYPES = {"AddV2": "Add", "BiasAdd": "Add", "ConcatV2": "Concat", "MaxPoolV2": "MaxPool"}
-LIKE = 3  # operations that have to follow alike, where one program lacks an operation
+LIKE = 2  # operations that have to follow alike, where one program lacks an operation
 INPUTS = ("Placeholder", "IteratorGetNext", "QueueDequeueManyV2", "QueueDequeueV2")
 # What the forward pass begins with. The weights are aligned already; those of TensorFlow 1 are read
 # after the update, if at all.
@@ -258,8 +258,18 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
         inputs = reference.about[ours]["inputs"]
         around = back[inputs[0]] if len(inputs) == 1 else None  # what it would be computed from
         if around is not None and candidate.about[around]["line"]:
-            found.candidate = candidate.line(around, _level_beside(candidate, around, first))
+            found.candidate = _line_beside(candidate, around, first, found.lacks)
     return found
+
+
+def _line_beside(side: Operations, number: int, other: int, kind: str) -> SourceLine:
+    """Returns the line of an operation, before another, that lacks one of a kind: where a layer is
+    called, if the program itself has such operations besides its layers; else where it is made."""
+    called = side.about[number]["called"]
+    has = any(about["type"] == kind and not about["called"] for about in side.about)
+    if called and has and called != side.lines.get("step"):
+        return SourceLine(called, user_lines.text(called), inside=side.about[number]["line"])
+    return side.line(number, _level_beside(side, number, other))
 
 
 def _level_beside(side: Operations, number: int, other: int) -> int:
@@ -324,14 +334,20 @@ def _path(side: Operations, number: int) -> list[str]:
 
 def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
     """Says whether the reference's line depends on something fed that the candidate's does not,
-    such as lengths or weights of the examples, which a call of a layer or a loss is to be given.
-    """
+    such as lengths or weights of the examples, which a call of a layer or a loss is to be given;
+    or whether `fit` gives such weights to the candidate's loss alone."""
     reference, candidate = sides
     if ours is None:
         return False
-    is_step = candidate.about[first]["called"] == candidate.lines.get("step")
+    operation = candidate.about[first]
+    is_step = operation["called"] == candidate.lines.get("step")
     if is_step and (main is None or len(candidate.shapes[main]) > 1):
         return False  # `fit` is only given the weights of the losses
+    if is_step and any(
+        _type(candidate, number) in INPUTS and candidate.is_telling(number)
+        for number in set(operation["inputs"]) - {main}
+    ):  # or it is given such that the reference has not
+        return True
     has = _before(candidate, _last_of_line(candidate, first))
     return any(
         _type(reference, number) in INPUTS
@@ -493,7 +509,8 @@ def of_call(side: Operations, names: list[str]) -> SourceLine | None:
 
 
 def of_kind(side: Operations, kind: str) -> SourceLine | None:
-    """Returns the line of the "clip" (of gradients), of the "optimizer", or of the "step"."""
+    """Returns the line of the "clip" (of gradients), of the "optimizer", of its learning rate's
+    "schedule" (if an object is one), or of the "step"."""
     kind, _, optimizer = kind.partition("/")
     optimizers = side.lines.get("optimizers", {})  # of one alone, the line that made it
     place = optimizers.get(optimizer, "") if len(optimizers) > 1 else ""
@@ -529,9 +546,10 @@ def of_untrained(side: Operations, other: Operations, names: list[str]) -> Sourc
     return SourceLine(place, user_lines.text(place))
 
 
-def of_penalty(side: Operations, names: list[str]) -> SourceLine | None:
+def of_penalty(side: Operations, other: Operations, names: list[str]) -> SourceLine | None:
     """Returns the line that adds a penalty on some variables to the loss; or that made the first of
-    them, as a layer with a regularizer; of variables of the program's own, the loss's line."""
+    them, as a layer with a regularizer; of variables of the program's own, the loss's line. If they
+    are the other program's penalties, it is the line that multiplies them."""
     made = of_variables(side, names)
     depends = []  # on the data
     for about in side.about:
@@ -540,10 +558,14 @@ def of_penalty(side: Operations, names: list[str]) -> SourceLine | None:
     if made is None or not any(depends):  # an eager loop's data are no operation
         return made
     own = [number for number, about in enumerate(side.about) if about["line"]]
-    for number in own:
-        is_scalar = side.is_rooted[number] and not side.shapes[number]
-        is_layers = re.search(r"\.losses\b|\bfit\(|regulariz", side.line(number).text)
-        if is_scalar and not depends[number] and not is_layers:
+    scalars = [n for n in own if side.is_rooted[n] and not side.shapes[n] and not depends[n]]
+    partners = {number: _partner(side, number, other, CLOSE[0]) for number in scalars}
+    for number in scalars:
+        inputs = side.about[number]["inputs"]
+        if len(inputs) == 1 and partners[number] is None and partners.get(inputs[0]) is not None:
+            return side.line(number)
+    for number in scalars:
+        if not re.search(r"\.losses\b|\bfit\(|regulariz", side.line(number).text):
             return side.line(number)
     return side.line(own[-1]) if re.search(r"\b(Variable|get_variable)\(", made.text) else made
 

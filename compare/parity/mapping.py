@@ -165,9 +165,9 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
 
 def _pair_averages(found, reference, candidate, owners):
     """Pairs the averages of weights, which a program may also keep in variables of its own."""
-    ours = _averages(reference)
+    ours = averages(reference)
     ours = {name: owner for name, owner in ours.items() if owner in owners}
-    known = {owner: name for name, owner in _averages(candidate).items()}
+    known = {owner: name for name, owner in averages(candidate).items()}
     if not ours:
         return
     if not known:
@@ -180,7 +180,7 @@ def _pair_averages(found, reference, candidate, owners):
     found.alone = found.alone[0], [name for name in found.alone[1] if name not in taken]
 
 
-def _averages(side):
+def averages(side: Recording) -> dict[str, str]:
     """Returns {average: its weight} of TensorFlow 1's averages, and of Keras's use_ema."""
     every = variables(side)
     pairs = {name: names.slot(name, every) for name in every}

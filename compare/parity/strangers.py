@@ -48,6 +48,10 @@ VARIES = (
     "{title} reads other data in each run ({name} at step {step}), so nothing can be compared; fix "
     "its seeds, also that of a generator of NumPy's, and read files in one thread"
 )
+NO_AVERAGES = (
+    "Not compared: the reference keeps averages of its weights, of which none are found in the "
+    "candidate."
+)
 WIDER_STARTS = "forth", "back"  # files of weights
 GRAPH = "graph"
 WITHIN = "agrees within rounding"
@@ -422,8 +426,7 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
     _check_data(runs.pair[0].title, reference, envelope[1])
     steps = [s for s in steps if all(_has_values(side, s) for side in (reference, candidate))]
     fused = fused_variance(reference, candidate, found, steps)
-    sizes = " and ".join(map(str, sorted(set(fused.values()), reverse=True)[:3]))
-    notes = {"notes": [FUSED.format(n=sizes)]} if fused else {}
+    notes = {"notes": _notes(reference, found, fused)}
     parting = part(reference, candidate, envelope, steps, found, fused)
     if parting and parting.is_near:
         envelope += runs.wider_envelope(reference)
@@ -490,6 +493,17 @@ def _add_inputs(side: Recording, operations: lines.Operations, step: int) -> Non
             side.values[step, f"inputs/{about['name']}_{number}"] = value
 
 
+def _notes(reference: Recording, found: Mapping, fused: dict[str, int]) -> list[str]:
+    """Returns what the verdict leaves out."""
+    notes = []
+    if fused:
+        sizes = " and ".join(map(str, sorted(set(fused.values()), reverse=True)[:3]))
+        notes.append(FUSED.format(n=sizes))
+    if mapping.averages(reference) and not found.averages:
+        notes.append(NO_AVERAGES)
+    return notes
+
+
 def _is_scaled_inside(operations: list[lines.Operations], inputs) -> bool:
     """Says whether one program computes in its graph what the other is fed."""
     return operations[0].holds(inputs[1]) or operations[1].holds(inputs[0])
@@ -524,9 +538,11 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
             located = lines.locate(*sides, is_called=True) or lines.Located(None, None)
             located.candidate = lines.of_call(sides[1], names[1]) or located.candidate
             return located
-        of = {evidence.ASSIGNED: lines.of_assignment, evidence.PENALIZED: lines.of_penalty}
-        if place[0] in of:
-            return lines.Located(*(of[place[0]](side, n) for side, n in zip(sides, names)))
+        if place[0] == evidence.ASSIGNED:
+            return lines.Located(*(lines.of_assignment(side, n) for side, n in zip(sides, names)))
+        if place[0] == evidence.PENALIZED:
+            both = zip(sides, sides[::-1], names)
+            return lines.Located(*(lines.of_penalty(side, other, n) for side, other, n in both))
         made = [lines.of_variables(side, n) for side, n in zip(sides, names)]
         which = 1 if place[0] == evidence.STOPPED else 0
         made[which] = lines.of_untrained(sides[which], sides[1 - which], names[which])

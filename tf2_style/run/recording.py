@@ -22,6 +22,7 @@ from keras.src.losses.loss import Loss
 from keras.src.metrics.metric import Metric
 from keras.src.ops.operation import Operation
 from keras.src.optimizers.base_optimizer import BaseOptimizer
+from keras.src.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from keras.src.trainers.compile_utils import CompileLoss
 from keras.src.trainers.trainer import Trainer
 from tensorflow.python.data.ops.iterator_ops import OwnedIterator
@@ -92,7 +93,7 @@ class _Watcher:
         self.rate = None
         self.lines = {}  # {name of a variable: the line that made it}
         self.idle = {}  # {operation: the line that calls a layer that changes nothing}
-        self.places = {"optimizer": "", "step": "", "clip": "", "gradient": ""}
+        self.places = {"optimizer": "", "schedule": "", "step": "", "clip": "", "gradient": ""}
         self.made_at = weakref.WeakKeyDictionary()  # optimizer -> line
         self.assigned_at = {}  # {name: line}, of what is assigned after an update
         self.clipped = {}  # {id of a gradient: what it was clipped to}
@@ -389,7 +390,14 @@ class _Watcher:
         @functools.wraps(initialize)
         def initialized(self, *arguments, **keywords):
             watcher.places["optimizer"] = watcher.made_at[self] = user_lines.here()
+            rate = keywords.get("learning_rate", arguments[0] if arguments else None)
+            watcher.places["schedule"] = getattr(rate, "_made_at", "")
             initialize(self, *arguments, **keywords)
+
+        def new_schedule(kind, *arguments, **keywords):
+            made = object.__new__(kind)
+            made._made_at = user_lines.here()
+            return made
 
         @functools.wraps(apply)
         def applied(self, grads, trainable_variables=None):
@@ -416,6 +424,7 @@ class _Watcher:
                 )
 
         BaseOptimizer.apply, BaseOptimizer.__init__ = applied, initialized
+        LearningRateSchedule.__new__ = staticmethod(new_schedule)
         for kind in {BaseOptimizer, *keras.optimizers.Optimizer.__mro__}:
             if "_backend_update_step" in vars(kind):
                 self._watch_update_step(kind)
