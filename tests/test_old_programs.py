@@ -222,6 +222,13 @@ except ValueError as error:
 
 
 @pytest.mark.proof
+def test_apply_of_a_layer_of_keras(tmp_path):
+    text = "import tensorflow as tf\nlayer = tf.keras.layers.Dense(2)\n"
+    process = old(tmp_path, text + "print(layer.apply(tf.ones([1, 3])).shape)")
+    assert (process.stdout, process.stderr) == ("(1, 2)\n", "")
+
+
+@pytest.mark.proof
 def test_layers_of_cudnn_are_layers_of_its_cells(tmp_path):
     """On a processor, too, where TensorFlow 1.15.5 has no operation for them."""
     text = """

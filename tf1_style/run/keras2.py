@@ -152,7 +152,7 @@ def extend(keras):
     """
     for name in _LAYERS:
         _take_old_arguments(getattr(keras.layers, name))
-    keras.layers.Layer.apply = lambda self, inputs, *a, **k: self(inputs, *a, **k)
+    keep_apply(keras)
     model, sequential = keras.models.Model, keras.models.Sequential
     from tf_keras.src.engine.functional import Functional
 
@@ -169,6 +169,10 @@ def extend(keras):
         self.history = _History()
 
     keras.callbacks.History.on_train_begin = on_train_begin
+
+
+def keep_apply(keras):
+    keras.layers.Layer.apply = lambda self, inputs, *a, **k: self(inputs, *a, **k)
 
 
 def _predict_classes(self, *arguments, **keywords):

@@ -32,7 +32,7 @@ with quiet_import():
     from tensorflow.python.util import deprecation
 
     v1.disable_v2_behavior()
-    from tf1_style.run import old_functions
+    from tf1_style.run import keras2, old_functions
 signal.signal(signal.SIGINT, signal.default_int_handler)
 v1.logging.set_verbosity(v1.logging.WARN)
 # Advice to the program's author is no output of the program.
@@ -98,6 +98,8 @@ def find(name, today):
         if symbols.was_there(name) or _is_tutorial(name):
             raise modules.Gone(name)
         raise LookupError(name)
+    if name in ("tensorflow.keras", "tensorflow.python.keras"):
+        keras2.keep_apply(found)
     if isinstance(found, types.ModuleType) and not isinstance(found, modules.Namespace):
         return modules.Namespace(name, found, find)
     return found
