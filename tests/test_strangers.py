@@ -436,7 +436,7 @@ DATA = [
 def test_other_data(tmp_path, theirs, text):
     ours = step(**{"inputs/x": X})
     found = explained(tmp_path, ours, step(gradient=2 * G, **{"inputs/0": theirs}), (1.0, 2.0))
-    assert text in found.texts[0] and found.place == evidence.IN_STEP
+    assert text in found.texts[0] and found.place == evidence.IN_DATA
 
 
 def test_data_may_be_scaled_in_another_order():
@@ -908,6 +908,9 @@ def test_the_line_of_one_of_two_optimizers(tmp_path):
     assert lines.of_kind(side, "optimizer/Adam").place == "new.py:1"
     side.lines.update(optimizer="", optimizers={}, step="new.py:4")  # it is written out
     assert lines.of_kind(side, "clip").place == "new.py:4"
+    assert lines.of_kind(side, "fed").place == "new.py:4"
+    side.lines["fed"] = "new.py:9"
+    assert lines.of_kind(side, "fed").place == "new.py:9"
 
 
 def test_another_layout_is_the_same(tmp_path):

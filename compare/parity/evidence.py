@@ -156,6 +156,7 @@ UNSURE = "The numbers do not tell more; unsure."
 # Where a cause is: in the forward pass, in the clipping of gradients, in the optimizer, in the line
 # that makes the step, or in the lines that make some variables, which are then named instead.
 FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "optimizer", "step"
+IN_DATA = "fed"  # the line that gives the step its data
 IN_SCHEDULE = "schedule"  # of the optimizer's learning rate
 # Beside names of variables: the line that assigns them after the update; because of which the
 # candidate, or the reference, does not train them.
@@ -173,7 +174,8 @@ class Cause:
     ----------
     texts : sentences, the cause first.
     place : FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER or IN_SCHEDULE (with "/Adam_2" for one of
-        several), IN_STEP, or the reference's names of variables, alone or after ASSIGNED ...
+        several), IN_STEP, IN_DATA, or the reference's names of variables, alone or after
+        ASSIGNED ...
     inputs : both programs' arrays, if the step's data differ.
     """
 
@@ -289,7 +291,7 @@ class Evidence:
             count = _is_one_of(few, many)
             if count:
                 what = f"the {who} is fed one of the other's {count} examples"
-                return Cause([DATA.format(what=what)], IN_STEP)
+                return Cause([DATA.format(what=what)], IN_DATA)
         rest = list(theirs)
         for name, array in ours.items():
             if array.ndim == 0 or len(array) < 2:
@@ -303,7 +305,7 @@ class Evidence:
                 if not like:
                     return None
                 what = _difference(name, array, theirs[like[0]])
-                return Cause([DATA.format(what=what)], IN_STEP, (array, theirs[like[0]]))
+                return Cause([DATA.format(what=what)], IN_DATA, (array, theirs[like[0]]))
         return None
 
     def lacking(self):
@@ -481,8 +483,8 @@ class Evidence:
         # Another momentum moves the means as well.
         if all(mapping.role(name) == "moving variance" for name in names):
             steps = self.sides[0].steps
-            n = unbiased(*self.sides, self.before, self.step, names)
-            n = n or unbiased(*self.sides, *steps[:2], names)  # where rounding is least
+            n = unbiased(*self.sides, *steps[:2], names)  # later the averages start apart
+            n = n or unbiased(*self.sides, self.before, self.step, names)
             if n:
                 sizes = " and ".join(map(str, sorted(set(n.values()), reverse=True)[:3]))
                 return Cause([UNBIASED.format(n=sizes)], names)

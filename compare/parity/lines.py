@@ -510,11 +510,13 @@ def of_call(side: Operations, names: list[str]) -> SourceLine | None:
 
 def of_kind(side: Operations, kind: str) -> SourceLine | None:
     """Returns the line of the "clip" (of gradients), of the "optimizer", of its learning rate's
-    "schedule" (if an object is one), or of the "step"."""
+    "schedule" (if an object is one), of the "step", or where the step is "fed"."""
     kind, _, optimizer = kind.partition("/")
     optimizers = side.lines.get("optimizers", {})  # of one alone, the line that made it
     place = optimizers.get(optimizer, "") if len(optimizers) > 1 else ""
     place = place or side.lines.get(kind, "")
+    if kind == "fed":
+        place = place or side.lines["step"]
     # What is not clipped may be clipped by the optimizer, which may be written out in the step.
     place = place or side.lines["optimizer"] or side.lines["step"]
     return SourceLine(place, user_lines.text(place)) if place else None

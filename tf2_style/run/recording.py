@@ -105,6 +105,7 @@ class _Watcher:
         self.eager = None  # those operations, described, and their values
         self.layer_of = weakref.WeakKeyDictionary()  # operation -> its layer's line
         self.arguments = []
+        self.calling = ""  # the line that calls the function that is running
         self.from_iterator = []
         self.state = threading.local()
 
@@ -249,6 +250,7 @@ class _Watcher:
             if watcher.recorder.batches:
                 arguments, keywords = replaced(watcher.recorder, (arguments, keywords))
             watcher.arguments = tf.nest.flatten((arguments, keywords))
+            watcher.calling = user_lines.here()
             with watcher.flag("is_called"):
                 return call(self, *arguments, **keywords)
 
@@ -592,6 +594,7 @@ class _Watcher:
                 if self.eager:
                     self.write_operations(*self.eager)
             return result
+        self.places["fed"] = self.calling
         # The batch that is fed is the step's that begins: it has to be there before.
         ticket = fed_ticket(self.recorder) if self.recorder.batches else []
         due = tf.numpy_function(lambda *ticket: begin(), ticket, tf.bool)
