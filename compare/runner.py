@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ STYLES = ("tf1_style", "tf2_style")
 STYLES_OF = {"tf1": STYLES[:1], "tf2": STYLES[1:], "both": STYLES}
 
 # Lines such as "step 100, training accuracy 0.84" and "epoch 2: training loss 0.3".
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 PROGRESS = re.compile(r"(step|epoch) (\d+)\b")
 # The name and the default of a flag in a program's --help.
 _DEFAULT = re.compile(
@@ -55,7 +57,7 @@ class Outcome:
     Attributes
     ----------
     exit_code : 0 if it succeeded.
-    error : the last line that it wrote to stderr.
+    error : the last line that it wrote to stderr; of an exception the line that tells.
     seconds : how long it ran.
     result : the content of its result.json; empty if it wrote none.
     lines : the last lines that it wrote to stdout.
@@ -113,7 +115,21 @@ def run(
         stderr.seek(0)
         lines = stderr.read().strip().splitlines()
     result = reading.result_so_far(run_dir) if run_dir else {}
-    return Outcome(exit_code, lines[-1] if lines else "", seconds, result, list(printed))
+    return Outcome(exit_code, _reason(lines), seconds, result, list(printed))
+
+
+def _reason(lines: list[str]) -> str:
+    """Returns what a program's stderr says it failed of: of an exception with several lines the
+    first, where that is a sentence; else the last line."""
+    starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent")]
+    below = lines[starts[-1] + 1 :] if starts else []
+    message = list(itertools.dropwhile(lambda line: not line or line[0].isspace(), below))
+    message = [_COLOURS.sub("", line).strip() for line in message if line.strip()]
+    if not message or message[0].endswith(":"):
+        return lines[-1] if lines else ""
+    if "Exception encountered when calling" in message[0]:  # Keras's; the next says what it was
+        return " ".join(message[:2])
+    return message[0]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from compare import runner
 from compare.parity import evidence, first_difference, lines, strangers
 from compare.parity.names import Renaming
 from shared.console import UserError
@@ -189,3 +190,27 @@ def test_a_variable_that_is_only_read_is_not_where_programs_part(tmp_path):
     theirs = operations("new", ("ReadVariableOp", [], "new.py:1"), ("MatMul", [0], "new.py:2"))
     found = lines.locate(ours, theirs)
     assert (found.reference.place, found.candidate.place) == ("old.py:3", "new.py:2")
+
+
+# A program that fails.
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason"),
+    [
+        ("usage\nerror: no such flag", "error: no such flag"),
+        ("Traceback (most recent call last):\n  File x\n    f()\nNameError: f", "NameError: f"),
+        (
+            "Traceback (most recent call last):\n  x\nE: Exception encountered when calling P.\n\n"
+            + "\x1b[1mpadding=SAME\x1b[0m\n\nArguments received:\n  • x=1",
+            "E: Exception encountered when calling P. padding=SAME",
+        ),
+        (
+            "Traceback (most recent call last):\n  File x\nValueError: in user code:\n\n    no",
+            "    no",
+        ),
+        ("", ""),
+    ],
+)
+def test_the_line_of_an_error_that_tells(stderr, reason):
+    assert runner._reason(stderr.splitlines()) == reason
