@@ -388,6 +388,14 @@ def test_gradients_that_several_runs_sum_up(tmp_path):
     assert found.place == evidence.IN_STEP
 
 
+def test_a_gradient_that_is_stopped_in_part(tmp_path):
+    more = {"v": W - np.float32(0.1) * G, "differentiated/v": G, "gradients/v": G}
+    theirs = step(gradient=np.float32(0.5) * G, **more)
+    found = explained(tmp_path, step(**more), theirs, start={"w": W, "v": W})
+    assert "the candidate's gradients of w are 0.5 times" in found.texts[0]
+    assert found.place == (evidence.STOPPED, ["w"])
+
+
 def test_two_optimizers_of_one_kind(tmp_path):
     made = recorder.Recorder(trace.Trace(str(tmp_path / "t.npz")))
     for rate in (0.1, 0.2):
@@ -1057,7 +1065,7 @@ PLANTED = [
     ("new_fit.py", "sum", "adds the losses of the 32 examples", None),
     ("new_train_step.py", "tanh", FORWARD, "layers.Conv2D("),
     ("new_tape.py", "evaluation_mode", "Batch norm does not train", "model(x, training="),
-    ("new_tape.py", "stop_gradient", "the candidate's gradients are 0.5 times", None),
+    ("new_tape.py", "stop_gradient", "the candidate's gradients are 0.5 times", "tf.stop_gradient("),
     ("new_tape.py", "losses_forgotten", PENALTY, "layers."),
     ("new_tape.py", "variable_missing", "is not trained in the candidate", "tape.gradient("),
     ("new_eager.py", "dropout", FORWARD, "layers.Dropout"),

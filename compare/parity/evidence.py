@@ -37,7 +37,8 @@ DECAY = (
 )
 SCALED = "The candidate's loss and its gradients are {factor:.6g} times the reference's: {which}."
 SCALED_GRADIENTS = (
-    "The losses agree, but all of the candidate's gradients are {factor:.6g} times the reference's."
+    "The losses agree, but {which} are {factor:.6g} times the reference's: a factor, a sum over "
+    "another number of steps, or a tf.stop_gradient on one of several paths to them."
 )
 LACKING = (
     "The {side} has no counterpart of {names}: a layer, a bias (use_bias=False), or a part of "
@@ -445,7 +446,12 @@ class Evidence:
             return None
         factor = float(np.median(list(factors.values())))
         if self.losses_agree:
-            return Cause([SCALED_GRADIENTS.format(factor=factor)], IN_STEP)
+            which = "all of the candidate's gradients"
+            if len(every) < len(self._gradients()):
+                which = f"the candidate's gradients of {_list(every)}"
+            text = SCALED_GRADIENTS.format(which=which, factor=factor)
+            is_summed = self._prefix == "gradients/"  # over several runs
+            return Cause([text], IN_STEP if is_summed else (STOPPED, list(every)))
         is_whole = len(factors) == len(every)
         if None in self.losses:
             return None

@@ -228,38 +228,50 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
         ours = _next(reference, partners[mains[first]], set(others))
     if ours is None:
         ours = next(iter(others), None)
-    level = _call(candidate, first, partners, reference, ours)
-    line = candidate.line(first, level)
-    operation = candidate.about[first]
-    called = operation["called"]
+    line = candidate.line(first, _call(candidate, first, partners, reference, ours))
     agree = sum(partner is not None for partner in partners[:first])
     before = sum(number not in inside for number in range(first))
-    found = Located(None if ours is None else reference.line(ours), line, agree, before)
-    main = mains[first]
+    other, lacks = _other_line(sides, first, ours, mains[first], back, close, is_called)
+    theirs = None if ours is None else reference.line(ours)
+    return Located(theirs, other or line, agree, before, lacks)
+
+
+def _other_line(
+    sides, first: int, ours, main, back: list, close: float, is_called: bool
+) -> tuple[SourceLine | None, str]:
+    """Returns the line to be named instead of that of the candidate's first operation that parts,
+    or None; and the type of an operation that it lacks, or "".
+
+    Parameters
+    ----------
+    first, ours : where the candidate and the reference part.
+    main : the candidate's largest input of `first` that the reference has, too.
+    back : the partners of the reference's operations.
+    """
+    reference, candidate = sides
+    operation = candidate.about[first]
+    called = operation["called"]
     is_step = called == candidate.lines.get("step")
     if called and ((is_called and not is_step) or _lacks_input(sides, ours, first, main, back)):
-        text = user_lines.text(called)
-        found.candidate = SourceLine(called, text, *(line.operation, line.shape), operation["line"])
-        return found
+        kind, shape = operation["type"], candidate.shapes[first]
+        return SourceLine(called, user_lines.text(called), kind, shape, operation["line"]), ""
     if ours is None or main is None:
-        return found
+        return None, ""
     if _type(reference, ours) == operation["type"]:
         # What is flat has one layout.
-        if len(candidate.shapes[main]) > 2 or len(operation["inputs"]) < 2:
-            return found
-        moved = _reordered(candidate, main, reference, close)
-        found.candidate = line if moved is None else candidate.line(moved)
-        return found
+        is_flat = len(candidate.shapes[main]) < 3 and len(operation["inputs"]) > 1
+        moved = _reordered(candidate, main, reference, close) if is_flat else None
+        return (None if moved is None else candidate.line(moved)), ""
     idle = candidate.lines.get("idle", {}).get(candidate.about[main]["name"])
     if idle and _is_noise(reference, ours):  # a layer that should draw noise and does nothing
-        found.candidate = SourceLine(idle, user_lines.text(idle))
-    elif _lacks(reference, ours, candidate, first):
-        found.lacks = _type(reference, ours)
-        inputs = reference.about[ours]["inputs"]
-        around = back[inputs[0]] if len(inputs) == 1 else None  # what it would be computed from
-        if around is not None and candidate.about[around]["line"]:
-            found.candidate = _line_beside(candidate, around, first, found.lacks)
-    return found
+        return SourceLine(idle, user_lines.text(idle)), ""
+    if not _lacks(reference, ours, candidate, first):
+        return None, ""
+    lacks, inputs = _type(reference, ours), reference.about[ours]["inputs"]
+    around = back[inputs[0]] if len(inputs) == 1 else None  # what it would be computed from
+    if around is None or not candidate.about[around]["line"]:
+        return None, lacks
+    return _line_beside(candidate, around, first, lacks), lacks
 
 
 def _line_beside(side: Operations, number: int, other: int, kind: str) -> SourceLine:
