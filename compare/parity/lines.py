@@ -18,8 +18,14 @@ CLOSE = (1e-4, 1e-5, 2e-6)
 # Operations whose result does not depend on the values of their input.
 SHAPES = ("OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike")
 # Operations that only give their input another form, and types that do the same.
-FORMS = ("Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "StopGradient")
-SAME_TYPES = {"AddV2": "Add", "BiasAdd": "Add", "ConcatV2": "Concat", "MaxPoolV2": "MaxPool"}
+FORMS = ("Cast", "ExpandDims", "Identity", "Pack", "Reshape", "Squeeze", "StopGradient")
+SAME_TYPES = {
+    "AddN": "Add",
+    "AddV2": "Add",
+    "BiasAdd": "Add",
+    "ConcatV2": "Concat",
+    "MaxPoolV2": "MaxPool",
+}
 LIKE = 2  # operations that have to follow alike, where one program lacks an operation
 INPUTS = ("Placeholder", "IteratorGetNext", "QueueDequeueManyV2", "QueueDequeueV2")
 # What the forward pass begins with. The weights are aligned already; those of TensorFlow 1 are read
@@ -145,6 +151,10 @@ class Operations:
     def is_telling(self, number: int) -> bool:
         """Says whether a value is one that two operations would not have by chance."""
         value = self.values[number]
+        if value.size == 1:  # a sum has more digits than a rate or a count
+            return bool(
+                np.isfinite(value[0]) and abs(value[0] * 1e3 - round(value[0] * 1e3)) > 1e-3
+            )
         return value.size > 1 and bool(np.ptp(value) > 0)
 
     def holds(self, array: np.ndarray) -> bool:
@@ -268,8 +278,12 @@ def _other_line(
     if not _lacks(reference, ours, candidate, first):
         return None, ""
     lacks, inputs = _type(reference, ours), reference.about[ours]["inputs"]
-    around = back[inputs[0]] if len(inputs) == 1 else None  # what it would be computed from
-    if around is None or not candidate.about[around]["line"]:
+    known = {back[number] for number in inputs} & set(operation["inputs"])
+    # What it would be computed from: a product with something else is rather made behind it, but
+    # for a number such as the whole loss.
+    is_around = len(inputs) == 1 or not reference.shapes[ours]
+    around = back[inputs[0]] if len(inputs) == 1 else next(iter(known), None)
+    if not is_around or around is None or not candidate.about[around]["line"]:
         return None, lacks
     return _line_beside(candidate, around, first, lacks), lacks
 
@@ -335,8 +349,10 @@ def _path(side: Operations, number: int) -> list[str]:
     """Returns the types of the operations from one on, each of which takes the one before."""
     found = []
     while len(found) < 3 * LIKE:
-        if _type(side, number) not in FORMS:
-            found.append(SAME_TYPES.get(_type(side, number), _type(side, number)))
+        kind = SAME_TYPES.get(_type(side, number), _type(side, number))
+        is_added = any(_type(side, other) == "Pack" for other in side.about[number]["inputs"])
+        if kind not in FORMS:
+            found.append("Add" if kind == "Sum" and is_added else kind)
         users = [user for user in side.users[number] if _type(side, user) not in SHAPES]
         if not users:
             break
