@@ -192,6 +192,19 @@ def test_a_variable_that_is_only_read_is_not_where_programs_part(tmp_path):
     assert (found.reference.place, found.candidate.place) == ("old.py:3", "new.py:2")
 
 
+def test_sure_probabilities_are_not_taken_for_classes(tmp_path):
+    def operations(side, *values):
+        file = OperationsFile(str(tmp_path / side), 1)
+        about = {"type": "Softmax", "inputs": [], "line": f"{side}.py:1"}
+        file.write([{**about, "name": str(n)} for n in range(len(values))], list(values))
+        return lines.Operations(str(tmp_path / side))
+
+    sure, mixed = np.eye(3)[[0, 1, 1, 2]] + 1e-9, np.arange(12.0).reshape(3, 4)
+    theirs = operations("new", sure, mixed)
+    ours = operations("old", np.eye(3)[[2, 2, 0, 1]], mixed.T)
+    assert [lines.partner(theirs, number, ours) for number in (0, 1)] == [None, 1]
+
+
 # A program that fails.
 
 

@@ -50,8 +50,8 @@ RESET_AFTER = (
     "TensorFlow 1's GRUCell; only GRU(reset_after=False) can equal it."
 )
 SHAPES = (
-    "{ours} has another shape than {theirs}: a layer before it gives another size (padding, "
-    "strides, the number of its units), or it has another size itself."
+    "{ours} {has} another shape than {theirs}: a layer before it gives another size (padding, "
+    "strides, the number of its units), or it is of another size itself."
 )
 NOT_TRAINED = (
     "{names} {is_} not trained in the {side}: not among the variables that are differentiated and "
@@ -319,7 +319,9 @@ class Evidence:
             ]
             if names and all(self.found.alone):
                 ours, theirs = (_list(side) for side in self.found.alone)
-                return Cause([SHAPES.format(ours=ours, theirs=theirs)], FORWARD_PASS)
+                has = "have" if len(self.found.alone[0]) > 1 else "has"
+                text = SHAPES.format(ours=ours, theirs=theirs, has=has)
+                return Cause([text], FORWARD_PASS)
             if names:
                 return Cause([LACKING.format(names=_list(names), side=side)], names)
         return None

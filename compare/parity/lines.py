@@ -157,6 +157,13 @@ class Operations:
             )
         return value.size > 1 and bool(np.ptp(value) > 0)
 
+    def is_varied(self, number: int) -> bool:
+        """Says whether a value can be known in another order: one-hot classes look alike, and so do
+        probabilities that are all 0 or 1."""
+        value = self.in_order(number)
+        most = np.abs(value).max()
+        return bool(most) and len(np.unique(np.round(value / most, 3))) > 2
+
     def holds(self, array: np.ndarray) -> bool:
         """Says whether an operation has the numbers of an array, as far as float32 has them."""
         array = array.reshape(-1)
@@ -477,7 +484,7 @@ def _partner(
             continue
         if np.linalg.norm(theirs - value) <= close * norm + 1e-9:
             return found
-        if is_any_order and len(side.shapes[number]) > 1:
+        if is_any_order and len(side.shapes[number]) > 1 and side.is_varied(number):
             difference = other.in_order(found) - side.in_order(number)
             if np.linalg.norm(difference) <= close * norm + 1e-9:
                 return found
