@@ -40,7 +40,7 @@ class Net(tf.keras.Model):
 
 
 model = Net()
-model.build([None, 12, 12, 2])
+model(tf.zeros([1, 12, 12, 2]))  # makes its variables
 rate = tf.keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.9, staircase=True)
 optimizer = tf.keras.optimizers.Adam(rate, epsilon=1e-8)
 averages = [tf.Variable(w.value, trainable=False, name="average") for w in model.trainable_weights]

@@ -97,6 +97,7 @@ class _Watcher:
         self.made_at = weakref.WeakKeyDictionary()  # optimizer -> line
         self.assigned_at = {}  # {name: line}, of what is assigned after an update
         self.clipped = {}  # {id of a gradient: what it was clipped to}
+        self.has_begun = False  # whether the first tape has been entered
         self.has_updated = False  # whether weights were updated since the last tape
         self.told = weakref.WeakKeyDictionary()  # graph -> losses whose operations are written
         self.handed = None  # what hands the values of the last update over, in its graph
@@ -179,6 +180,8 @@ class _Watcher:
         if value is not None and getattr(variable, "_value", variable) is not None:
             with tf.init_scope():
                 variable.assign(tf.cast(value, variable.dtype))
+        if self.has_begun and self.recorder.step == 0:  # the forward pass may change its averages
+            self.recorder.initial(self.initial)
 
     def name_of(self, variable):
         """Returns the name of a variable of Keras, or of TensorFlow; None if it is not known."""
@@ -221,6 +224,7 @@ class _Watcher:
 
         @functools.wraps(enter)
         def entered(self):
+            watcher.has_begun = True
             if watcher.recorder.step == 0:
                 watcher.recorder.initial(watcher.initial)
             watcher.begin_eager()
