@@ -1065,7 +1065,12 @@ PLANTED = [
     ("new_fit.py", "sum", "adds the losses of the 32 examples", None),
     ("new_train_step.py", "tanh", FORWARD, "layers.Conv2D("),
     ("new_tape.py", "evaluation_mode", "Batch norm does not train", "model(x, training="),
-    ("new_tape.py", "stop_gradient", "the candidate's gradients are 0.5 times", "tf.stop_gradient("),
+    (
+        "new_tape.py",
+        "stop_gradient",
+        "the candidate's gradients are 0.5 times",
+        "tf.stop_gradient(",
+    ),
     ("new_tape.py", "losses_forgotten", PENALTY, "layers."),
     ("new_tape.py", "variable_missing", "is not trained in the candidate", "tape.gradient("),
     ("new_eager.py", "dropout", FORWARD, "layers.Dropout"),
