@@ -74,6 +74,21 @@ model = tf.keras.Sequential([tf.keras.Input([6]), tf.keras.layers.Dense(3, "soft
 found = model.predict(x, batch_size=16, verbose=0)
 np.savez(sys.argv[2], found, model(x).numpy(), tf.matmul(x, model.weights[0]).numpy())
 """
+WORDS = """
+import sys
+import numpy as np, tensorflow as tf
+keys = tf.lookup.KeyValueTensorInitializer(["up", "down"], [0, 1])
+table = tf.lookup.StaticHashTable(keys, -1)
+w = tf.Variable(tf.ones([2, 3]))
+@tf.function
+def step(words):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(tf.gather(w, table.lookup(words))))
+    w.assign_sub(0.1 * tf.convert_to_tensor(tape.gradient(loss, w)))
+for i in range(25):
+    step(tf.constant(["up", "down"]) if i % 2 else np.array(["down", "down"]))
+np.savez(sys.argv[2], w.numpy())
+"""
 
 
 @pytest.fixture
@@ -108,8 +123,9 @@ def results(tmp_path):
         pytest.param(NEW, "eager", marks=pytest.mark.full),
         pytest.param(NEW, "assign", marks=pytest.mark.full),
         pytest.param(PREDICT, "predict", marks=pytest.mark.proof),
+        pytest.param(WORDS, "words", marks=pytest.mark.proof),
     ],
-    ids=["session", "fit", "function", "eager", "assign", "predict"],
+    ids=["session", "fit", "function", "eager", "assign", "predict", "words"],
 )
 def test_recording_changes_no_bit(results, tmp_path, text, way):
     plain = results(text, way)

@@ -282,7 +282,9 @@ class _Watcher:
         found = []
         for value in self.arguments:
             if isinstance(value, (np.ndarray, tf.Tensor)) and len(value.shape):
-                found.append(np.asarray(value))
+                array = np.asarray(value)
+                if array.dtype.kind not in "OSU":  # the words of a text are not recorded
+                    found.append(array)
         return found
 
     # Layers and operations.
