@@ -203,6 +203,12 @@ def test_every_entry_that_is_named_exists():
     assert set(successors.pages().values()) <= known
 
 
+def test_an_entry_of_its_own_comes_before_the_general_one():
+    titles = {"cond": "#tfcond", "clip_by_norm": "#clip_by_norm", "nn.relu": ""}
+    for name, title in titles.items():
+        assert successors.of(f"tensorflow.{name}").guide.endswith(title)
+
+
 EVERY_SUCCESSOR = """
 import importlib, json, re, sys
 from tensorflow.tools.compatibility.all_renames_v2 import symbol_renames

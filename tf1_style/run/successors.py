@@ -117,10 +117,11 @@ def _of_same_name(tail):
     new, old = walk("tensorflow", tail), walk("tensorflow.compat.v1", tail)
     if new is None:
         return None
+    titles = [title for title in (f"tf.{tail}", tail.rpartition(".")[2]) if title in pages()]
     if old is None or new is old or _arguments(new) == _arguments(old):
-        return Successor(f"tf.{tail}", "", "none")
-    title = "tf.nn and other operations whose arguments changed"
-    return Successor(f"tf.{tail}, some of whose arguments changed", anchor(title), "rename")
+        return Successor(f"tf.{tail}", anchor(titles[0]) if titles else "", "none")
+    titles.append("tf.nn and other operations whose arguments changed")
+    return Successor(f"tf.{tail}, some of whose arguments changed", anchor(titles[0]), "rename")
 
 
 def _of_keras(tail, work="rename"):
