@@ -94,12 +94,17 @@ def edges(path):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        (
+        pytest.param(
             "mnist_inception",
             {("inception/pool/AvgPool", "inception/c"), ("inception/join/concat", "block1/add")},
+            marks=pytest.mark.proof,
         ),
         ("same_digit", {("input/first", "lstm"), ("input/second", "lstm"), ("lstm", "merge")}),
-        ("mnist_gan", {("input/images", "discriminator"), ("generator", "discriminator")}),
+        pytest.param(
+            "mnist_gan",
+            {("input/images", "discriminator"), ("generator", "discriminator")},
+            marks=pytest.mark.proof,
+        ),
     ],
 )
 def test_both_styles_draw_the_same(run, tmp_path, name, expected):

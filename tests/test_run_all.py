@@ -95,6 +95,7 @@ def test_cuda_comes_with_the_driver(project, tmp_path):
     assert process.returncode == 2 and "requirement tensorflow[and-cuda]" in process.stderr
 
 
+@pytest.mark.proof
 def test_failed_installation(project):
     (project / "requirements.txt").write_text("no-such-package-of-tf-twins==1\n")
     process = run_all("./run_all.sh", project, PIP_NO_INDEX="1")
@@ -115,7 +116,8 @@ def wheel(folder):
         file.writestr("tiny-1.0.dist-info/RECORD", "")
 
 
-@pytest.mark.parametrize("is_terminal", [True, pytest.param(False, marks=pytest.mark.proof)])
+@pytest.mark.proof
+@pytest.mark.parametrize("is_terminal", [True, False])
 def test_progress_of_pip(project, tmp_path, is_terminal):
     """A terminal shows what pip does; a log has one line."""
     wheel(tmp_path)

@@ -202,15 +202,9 @@ def test_wrong_data_in_one_line(run, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(
-    ("style", "log"),
-    [
-        ("tf1_style", "--log"),
-        pytest.param("tf2_style", "--nolog", marks=pytest.mark.proof),
-        pytest.param("tf1_style", "--nolog", marks=pytest.mark.proof),
-        pytest.param("tf2_style", "--log", marks=pytest.mark.proof),
-    ],
-)
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("log", ["--log", "--nolog"])
 def test_full_disk_in_one_line(tmp_path, environment, style, log):
     """In a file system of 32 KiB, mounted where only this test sees it."""
     mount = "unshare --mount --map-root-user sh -c 'mount -t tmpfs -o size=32k tmpfs disk"

@@ -125,7 +125,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"{path} is a model of Keras (.keras) or its weights, expected a checkpoint; load it "
             "in a program with keras.saving.load_model, and save its tf.train.Checkpoint"
         )
-    with quiet_import():
+    with quiet_import(needs_keras=True):
         import tensorflow as tf  # noqa: F401
     source = hdf5.Weights(path) if hdf5.is_hdf5(path) else Saved(path)
     if arguments.action == "show":

@@ -26,7 +26,7 @@ def main(arguments):
     options = _options(arguments)
     try:
         watching = recorder.of_arguments(options)
-        with quiet_import():
+        with quiet_import(needs_keras=True):
             import tensorflow.compat.v1 as tf
 
             tf.disable_v2_behavior()

@@ -23,7 +23,7 @@ from tf1_style.run import modules, old_names, symbols
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # has an effect only before TensorFlow is loaded
 if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("1", "2"):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # today a machine without a GPU is an error of level 2
-with quiet_import():
+with quiet_import(needs_keras=True):
     import tensorflow
     from absl import app, flags
     from tensorflow.compat import v1

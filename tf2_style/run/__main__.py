@@ -26,7 +26,7 @@ def main(arguments):
     sys.argv = [options.program, *options.arguments]
     sys.path[0] = os.path.dirname(os.path.abspath(options.program))
     if watching:
-        with quiet_import():
+        with quiet_import(needs_keras=True):
             from tf2_style.run import recording
 
             recording.install(watching)

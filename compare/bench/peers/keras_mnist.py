@@ -2,7 +2,7 @@
 
 import work
 
-with work.quiet_import():
+with work.quiet_import(needs_keras=True):
     import keras
     import tensorflow as tf
 
