@@ -11,7 +11,7 @@ from shared import datasets
 from shared.console import quiet_import
 from shared.training import Loop
 
-with quiet_import():
+with quiet_import(needs_keras=True):
     import keras
     import tensorflow as tf
 

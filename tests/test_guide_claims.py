@@ -11,7 +11,7 @@ import pytest
 from compare import guide
 from shared.console import quiet_import
 
-with quiet_import():
+with quiet_import(needs_keras=True):
     import keras
     import tensorflow as tf
 

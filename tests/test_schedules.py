@@ -20,7 +20,7 @@ from PIL import Image
 from shared import batches, datasets, flags, schedules
 from shared.console import UserError, quiet_import
 
-with quiet_import():
+with quiet_import(needs_keras=True):
     import keras
 
 LOSSES = st.lists(st.integers(0, 40).map(lambda n: n / 8), max_size=30)

@@ -8,7 +8,7 @@ from conftest import bits
 
 from shared.console import quiet_import
 
-with quiet_import():
+with quiet_import(needs_keras=True):
     import keras
     import tensorflow as tf
 

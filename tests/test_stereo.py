@@ -9,7 +9,7 @@ from conftest import STYLES, bits, needs_bfloat16, result, script, tensors
 from shared.console import quiet_import
 from shared.datasets import stereo
 
-with quiet_import():
+with quiet_import(needs_keras=True):
     import keras
     import tensorflow as tf
 
@@ -109,7 +109,7 @@ def keras_xception(side):
 
     Keras gives the layers of the residual connections no names, so they are found by their order.
     """
-    with quiet_import():
+    with quiet_import(needs_keras=True):
         model = keras.applications.Xception(
             weights=None, include_top=False, input_shape=[side, side, 3]
         )

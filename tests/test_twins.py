@@ -7,7 +7,7 @@ from conftest import STYLES, bits, script, tensors
 from shared.console import quiet_import
 from shared.flags import OPTIMIZERS
 
-with quiet_import():
+with quiet_import(needs_keras=True):
     import keras
     import tensorflow as tf
 
