@@ -147,6 +147,8 @@ def _print_error(message: object, exit_code: int) -> int:
     # A second signal while Python exits would print a traceback.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    # An object that a signal left half-made, such as a ZipFile, may fail when Python removes it.
+    sys.unraisablehook = lambda unraisable: None
     words = str(message).split()
     words = [f"{word[:LONGEST]}..." if len(word) > LONGEST else word for word in words]
     print_line(" ".join(words), sys.stderr)

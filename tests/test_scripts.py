@@ -414,6 +414,24 @@ def test_progress_bar_on_a_terminal(tmp_path, environment):
     assert text.splitlines()[-1].startswith("test accuracy 0.")
 
 
+def test_what_a_signal_left_half_made_is_not_reported(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"import os, signal, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from shared import console\n"
+        "class HalfMade:\n"
+        "    def __del__(self):\n"
+        "        self.never_made\n"
+        "def main():\n"
+        "    half_made = HalfMade()\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "with console.one_line_errors():\n"
+        "    main()\n"
+    )
+    process = in_shell("{}", program, cwd=tmp_path)
+    assert (process.returncode, process.stderr) == (130, "stopped by SIGINT\n")
+
+
 @pytest.mark.parametrize("is_ignored", [False, True])
 @pytest.mark.parametrize("is_in_loop", [False, True])
 def test_hangup(tmp_path, is_in_loop, is_ignored):
