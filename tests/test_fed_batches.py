@@ -1,5 +1,6 @@
 """parity --batches=reference: the candidate is fed what the reference was fed."""
 
+import shlex
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_classes_may_be_one_hot_or_numbers(fed):
     ],
 )
 def test_other_batches_are_replaced(tmp_path, name, mistake):
-    what = [str(STRANGERS / "old.py"), f"{STRANGERS / name} {mistake}"]
+    what = [str(STRANGERS / "old.py"), f"{shlex.quote(str(STRANGERS / name))} {mistake}"]
     settings = SimpleNamespace(steps=5, weights="reference", random="aligned", batches="reference")
     console = Console(quiet=True)
     report = strangers.compare(console, what, str(tmp_path), Renaming(None), settings)

@@ -1,6 +1,7 @@
 """parity old.py new.py where neither program trains: what they predict, and from which line on."""
 
 import os
+import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from shared.console import UserError
 from shared.predictions import OPERATION_ROWS, PredictedOperations, Predictions
 
 STRANGERS = ROOT / "tests" / "strangers"
+NEW = shlex.quote(str(STRANGERS / "new_predict.py"))
 
 
 def array(*rows):
@@ -114,7 +116,7 @@ def test_one_trains_and_one_predicts():
 def judge(tmp_path_factory):
     def judge(arguments, **settings):
         folder = tmp_path_factory.mktemp("judged")
-        what = [str(STRANGERS / "old_predict.py"), f"{STRANGERS / 'new_predict.py'} {arguments}"]
+        what = [str(STRANGERS / "old_predict.py"), f"{NEW} {arguments}"]
         settings = SimpleNamespace(steps=20, weights="reference", random="aligned", **settings)
         console = Console(quiet=True)
         return strangers.compare(console, what, str(folder), Renaming(None), settings)
@@ -165,7 +167,7 @@ def test_a_planted_mistake_is_named_with_its_line(judge, arguments, text, line):
     ],
 )
 def test_what_cannot_be_compared(run, way, text):
-    old, new = STRANGERS / "old_predict.py", f"{STRANGERS / 'new_predict.py'} {way}"
+    old, new = STRANGERS / "old_predict.py", f"{NEW} {way}"
     process = run("-m", "compare", "parity", old, new, check=False)
     assert process.returncode == 2 and text in process.stderr
     assert process.stderr.count("\n") == 1
@@ -224,7 +226,7 @@ def graphs(tmp_path_factory):
     ],
 )
 def test_a_graph_stands_for_the_old_program(run, graphs, tmp_path, graph, arguments, text):
-    new = f"{STRANGERS / 'new_predict.py'} {arguments}"
+    new = f"{NEW} {arguments}"
     page = tmp_path / "page.html"
     command = "-m", "compare", "parity", graphs / graph, new, f"--report={page}"
     process = run(*command, check=False)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -1123,7 +1124,11 @@ def judge(tmp_path_factory):
 
     def judge(name, mistake="", old="old.py"):
         folder = tmp_path_factory.mktemp("judged")
-        what = [str(STRANGERS / old), f"{STRANGERS / name} {mistake}"]  # or the path of a program
+        name, old = STRANGERS / name, old.split()  # or the path of a program
+        what = [
+            shlex.join([str(STRANGERS / old[0]), *old[1:]]),
+            f"{shlex.quote(str(name))} {mistake}",
+        ]
         settings = SimpleNamespace(steps=20, weights="reference", random="aligned")
         console = Console(quiet=True)
         return strangers.compare(console, what, str(folder), Renaming(None), settings)
