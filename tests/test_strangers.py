@@ -1148,8 +1148,8 @@ def forked(run):
         _, _, module, *arguments = command
         script = ROOT / module.replace(".", "/") / "__main__.py"
         ended = forks.run([script, *arguments], env={**os.environ, **environment}, check=False)
-        error = ended.stderr.strip().splitlines()[-1:]
-        return SimpleNamespace(exit_code=ended.returncode, error="".join(error))
+        error = strangers.runner._reason(ended.stderr.strip().splitlines())
+        return SimpleNamespace(exit_code=ended.returncode, error=error)
 
     return in_fork
 
