@@ -116,6 +116,8 @@ class Replica:
                 for role, addresses in sorted(self.task.cluster.items())
                 for k in range(len(addresses))
             ]
+            self.done = [flag(f"done_{k}") for k in range(self.count)]
+            self.all_done = tf.reduce_all([tf.is_variable_initialized(done) for done in self.done])
             super().__init__(model_class, flags)
 
     def forward(self, batch, keep_prob, training, replica=0):
@@ -148,7 +150,11 @@ class Replica:
         with self.watch, self.watch.explaining(tf.errors.OpError, RuntimeError):
             self.begin()
             yield map(int, self.session.run([self.global_step, self.last_step]))
-            self.end()
+            if not self.is_chief:
+                self.watch.stop()  # from here on the chief may end at any time
+            self.session.run(self.done[self.task.replica].initializer)
+            if self.is_chief:
+                self.end()
         if not self.is_chief:
             cluster.end_after_chief(self.task)
 
@@ -173,9 +179,12 @@ class Replica:
         return []
 
     def end(self):
-        """Lets the other tasks end; the variables stay until the chief's process ends."""
-        if self.is_chief:
-            self.session.run([ended.initializer for ended in self.ended])
+        """Waits for the other replicas, which a busy machine may delay, and lets all tasks end.
+
+        The variables stay until the chief's process ends.
+        """
+        cluster.wait_until(lambda: self.session.run(self.all_done))
+        self.session.run([ended.initializer for ended in self.ended])
         # The session that trains has finalized the graph. The test may add a Saver.
         tf.get_default_graph()._unsafe_unfinalize()
 
@@ -238,17 +247,6 @@ class AsyncReplica(Replica):
 
     Of n replicas, each takes every n-th step, with the whole batch of that step.
     """
-
-    def minimize(self, loss):
-        self.done = [flag(f"done_{k}") for k in range(self.count)]
-        self.all_done = tf.reduce_all([tf.is_variable_initialized(done) for done in self.done])
-        return super().minimize(loss)
-
-    def end(self):
-        """Waits until every replica has done its last step."""
-        self.session.run(self.done[self.task.replica].initializer)
-        cluster.wait_until(lambda: self.session.run(self.all_done))
-        super().end()
 
     def begin(self):
         super().begin()
