@@ -7,6 +7,7 @@ Takes a message, a traceback or a symptom in your own words, as arguments or on 
 """
 
 import argparse
+import os
 import re
 import shlex
 import sys
@@ -18,12 +19,14 @@ from rich.text import Text
 
 from compare import guide
 from compare.entry_search import moved, search
+from compare.parity import strangers
 from compare.tracebacks import Report, read
 from shared.console import UserError
 
 LONGEST = 200_000  # characters that are read, from the end: where a traceback stands
 OTHERS = 2  # entries that are named besides the best
 
+_AS_IT_IS = "to run the program as it is, unchanged: ./run_all.sh old"
 _COLOURS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\a\x1b]*(?:\a|\x1b\\))")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -48,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not found:
         raise UserError(
             f"the guide knows nothing about {report.headline[:200]!r}; docs/migration.md lists its "
-            f"entries, and {_offer(report)}"
+            "entries" + (f", and {_AS_IT_IS} {_old_program(report)}" * is_old(report))
         )
     width = None if sys.stdout.isatty() else 100
     show(report, found, Console(highlight=False, width=width))
@@ -74,12 +77,19 @@ def show(report: Report, found: list[guide.Entry], console: Console) -> None:
     console.print(Padding(Markdown(_short(entry)), (1, 0, 1, 2)))
     for other in others[:OTHERS]:
         console.print(Text(f"see also: {other.title} ({other.address})"), soft_wrap=True)
-    console.print(Text(_offer(report)), soft_wrap=True)
+    if is_old(report):
+        console.print(Text(f"{_AS_IT_IS} {_old_program(report)}"), soft_wrap=True)
 
 
-def _offer(report: Report) -> str:
-    program = shlex.quote(report.program or "old.py")
-    return f"to run the program as it is, unchanged: ./run_all.sh old {program}"
+def is_old(report: Report) -> bool:
+    """Says whether the program may be one of TensorFlow 1: by its text, if its file is here."""
+    if not os.path.isfile(report.program):
+        return True
+    return strangers.program("candidate", report.program).style == "tf1"
+
+
+def _old_program(report: Report) -> str:
+    return shlex.quote(report.program or "old.py")
 
 
 def _short(entry: guide.Entry) -> str:

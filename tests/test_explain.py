@@ -199,6 +199,19 @@ def test_the_command_prints_the_entry_of_a_traceback():
     assert len(lines) < 30
 
 
+@pytest.mark.parametrize(
+    ("line", "is_offered"), [("x = tf.placeholder('float')", True), ("keras.Input([2])", False)]
+)
+def test_only_an_old_program_is_offered_to_run_as_it_is(tmp_path, line, is_offered):
+    program = tmp_path / "program.py"
+    program.write_text(f"{line}  # in TensorFlow 1: tf.placeholder\n")
+    error = "TypeError: Argument(s) not recognized: {'lr': 0.1}"
+    frame = f'  File "{program}", line 1, in <module>\n    {line}\n'
+    process = explained(stdin=f"Traceback (most recent call last):\n{frame}{error}\n")
+    assert process.returncode == 0, process.stderr
+    assert ("./run_all.sh old" in process.stdout) == is_offered
+
+
 def test_a_name_that_moved_has_its_new_name():
     process = explained("module 'tensorflow' has no attribute 'is_nan'")
     assert "tf.is_nan is now tf.math.is_nan" in process.stdout
