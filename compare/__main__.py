@@ -3,7 +3,17 @@
 import argparse
 import sys
 
-from compare import accuracy, bench, checkpoint, cluster, explain, fonts, parity, report
+from compare import (
+    accuracy,
+    bench,
+    checkpoint,
+    cluster,
+    explain,
+    fonts,
+    parity,
+    report,
+    results,
+)
 from compare.experiments import crossval, ensemble, ladder, sweep, tune
 from shared import outputs
 from shared.console import UserError, one_line_errors
@@ -20,6 +30,7 @@ COMMANDS = {
     "ladder": ladder,
     "parity": parity,
     "report": report,
+    "results": results,
     "sweep": sweep,
     "tune": tune,
 }
