@@ -209,6 +209,52 @@ def describe(operations: list, line: Callable) -> list[dict]:
     ]
 
 
+class NoiseNumber:
+    """The number of a layer that draws noise.
+
+    Attributes
+    ----------
+    number : noise is drawn from the step and this number.
+    operations : the operations of a graph that draw it.
+    """
+
+    def __init__(self, number: int):
+        self.number = number
+        self.operations = []
+
+
+class NumberedNoise:
+    """Numbers the layers of a graph that draw noise: first those that a loss depends on, in the
+    order of their creation.
+
+    So a second forward pass of a program, such as for its metrics, changes no numbers.
+    """
+
+    def __init__(self):
+        self._layers = []
+        self._needed = set()  # operations that the losses depend on
+        self.count = 0  # layers so far; set it back before the body of a loop is made again
+
+    def new(self) -> NoiseNumber:
+        """Returns the next layer's number."""
+        self.count += 1
+        if self.count > len(self._layers):
+            self._layers.append(NoiseNumber(self.count - 1))
+        return self._layers[self.count - 1]
+
+    def number(self, losses: Iterable) -> None:
+        """Numbers the layers anew, after further operations are known to be losses."""
+        queue = list(losses)
+        while queue:
+            operation = queue.pop()
+            if operation not in self._needed:
+                self._needed.add(operation)
+                queue += [tensor.op for tensor in operation.inputs]
+        order = sorted(self._layers, key=lambda one: self._needed.isdisjoint(one.operations))
+        for number, layer in enumerate(order):
+            layer.number = number
+
+
 def read_operations(path: str) -> tuple[list[dict], list[np.ndarray], dict]:
     """Returns what `OperationsFile.write` was given, and the lines."""
     arrays = npz.load(path)

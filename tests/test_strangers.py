@@ -355,6 +355,24 @@ def test_averages_of_weights(tmp_path, moved, text):
     assert text in cause.texts[0] and cause.place == (evidence.ASSIGNED, [AVERAGE])
 
 
+def test_averages_of_weights_do_not_take_the_place_of_a_missing_scale(tmp_path):
+    """Nor that of batch norm's moving mean, which they are called like."""
+    start, moved = np.zeros(3), np.full(3, 0.1)
+    means = "bn/moving_mean", "batch_norm/moving_mean"
+    sides = []
+    for number, trained in enumerate((["bn/beta", "bn/gamma"], ["batch_norm/beta"])):
+        names = [f"{name}/ExponentialMovingAverage" for name in trained] if not number else ["avg"]
+        every = [*trained, means[number], *names]
+        first = {name: np.ones(3) if "gamma" in name else start for name in every}
+        then = {name: value + moved for name, value in first.items()}
+        then.update({f"differentiated/{name}": moved for name in trained})
+        sides.append(recording(tmp_path / f"{number}.npz", first, then))
+    found = mapping.find(*sides, lambda name: None)
+    assert found.weights == {"bn/beta": "batch_norm/beta", means[0]: means[1]}
+    assert found.alone == (["bn/gamma"], [])
+    assert found.averages == {"bn/beta/ExponentialMovingAverage": "bn/beta"}
+
+
 def test_averages_that_only_the_reference_keeps(tmp_path):
     sides = [
         recording(tmp_path / f"{n}.npz", {"w": W, **more}, step(**more))
@@ -457,6 +475,53 @@ def test_labels_may_be_numbers_or_one_hot():
     labels = np.array([2, 0, 1, 1])
     assert evidence._same_numbers(labels, np.eye(3)[labels])
     assert not evidence._same_numbers(labels, np.eye(3)[labels[::-1]])
+
+
+@pytest.mark.parametrize("is_one_hot", [False, True])
+def test_other_classes(tmp_path, is_one_hot):
+    classes = np.array([2, 0, 1, 1, 0, 2])
+    theirs = np.roll(classes, 1)
+    theirs = np.eye(3)[theirs] if is_one_hot else theirs
+    fed = step(**{"inputs/y": classes}), step(gradient=2 * G, **{"inputs/0": theirs})
+    text = explained(tmp_path, *fed, (1.0, 2.0)).texts[0]
+    assert "y holds the same examples in another order" in text
+    theirs = (classes + 1) % 3
+    theirs = np.eye(3)[theirs] if is_one_hot else theirs
+    fed = fed[0], step(gradient=2 * G, **{"inputs/0": theirs[[0, 1, 2, 3, 4, 1]]})
+    text = explained(tmp_path, *fed, (1.0, 2.0)).texts[0]
+    assert "y holds other examples: 0 of 6 are the same" in text
+
+
+def test_cells_of_another_kind(tmp_path):
+    start = {"rnn/lstm_cell/kernel": (7, 16)}, {"gru/gru_cell/kernel": (3, 12)}
+    sides = []
+    for name, rows in zip("ab", start):
+        values = {key: numbers(*shape) for key, shape in rows.items()}
+        more = {f"differentiated/{key}": value for key, value in values.items()}
+        sides.append(recording(tmp_path / f"{name}.npz", values, {**values, **more}))
+    found = mapping.find(*sides, lambda name: None)
+    cause = evidence.explain(*sides, found, envelope.Parting(1, 0.0, {}), [sides[0]])
+    assert "the cells are of other kinds, LSTM / GRU" in cause.texts[0]
+
+
+def test_a_model_that_is_called_twice_in_a_step(tmp_path):
+    """Its averages move twice; only the candidate's own lines tell that from another momentum."""
+    start, name = {"w": W, "bn/moving_mean": np.zeros(3)}, "bn/moving_mean"
+    moved = numbers(3)
+    sides = [
+        recording(tmp_path / f"{n}.npz", start, step(**{name: factor * moved}))
+        for n, factor in (("a", 0.1), ("b", 0.19))
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    parting = envelope.part(*sides, [sides[0]], [0, 1], found)
+    cause = evidence.explain(*sides, found, parting, [sides[0]])
+    assert "the momentum (decay)" in cause.texts[0] and cause.place == [name]
+    cause = evidence.explain(*sides, found, parting, [sides[0]], twice={name: "new.py:4"})
+    assert "called twice" in cause.texts[0] and cause.place == (evidence.AGAIN, [name])
+    side = operations(tmp_path, "new", INPUT)
+    side.lines.update(twice={name: "new.py:4"}, variables={name: "new.py:2"})
+    located = strangers._locate([side, side], found, cause.place)
+    assert (located.reference.place, located.candidate.place) == ("new.py:2", "new.py:4")
 
 
 def test_penalty(tmp_path):
@@ -824,6 +889,19 @@ def test_what_a_call_is_not_given(tmp_path, is_given):
     assert lines.locate(old, new).candidate.place == ("new.py:5" if is_given else "new.py:8")
 
 
+def test_what_a_call_is_not_given_behind_a_fused_operation(tmp_path):
+    weights, logits, place = np.arange(6.0) + 0.5, numbers(6, 3), CALLED.partition(":")[2]
+    data = ("Placeholder", 1, [], logits), ("Placeholder", 1, [], weights)
+    losses = np.log(np.exp(logits).sum(1))
+    kind = "SparseSoftmaxCrossEntropyWithLogits"
+    weighted = ("Mul", 3, [1, 2], losses * weights), ("Mean", 3, [3], (losses * weights).mean())
+    old = operations(tmp_path, "old", *data, (kind, 3, [0], losses), *weighted)
+    mean = ("Mean", place, [2], losses.mean())
+    new = operations(tmp_path, "new", *data, (kind, place, [0], losses), mean)
+    new.lines["step"] = "new.py:8"  # as `fit` is given the weights
+    assert lines.locate(old, new).candidate.place == "new.py:8"
+
+
 CALLED = "new.py:5 < new.py:1 << new.py:8 < new.py:2"  # line 5 makes a layer, line 8 calls it
 
 
@@ -920,6 +998,8 @@ def test_the_line_of_one_of_two_optimizers(tmp_path):
     assert lines.of_kind(side, "fed").place == "new.py:4"
     side.lines["fed"] = "new.py:9"
     assert lines.of_kind(side, "fed").place == "new.py:9"
+    side.lines["clip"] = "new.py:5 < new.py:8"  # in a function that line 8 calls
+    assert lines.of_kind(side, "clip").place == "new.py:5"
 
 
 def test_another_layout_is_the_same(tmp_path):
@@ -1000,6 +1080,25 @@ def test_the_time_steps_of_a_cell_can_be_seen(run, tmp_path):
     np.testing.assert_allclose(*losses, rtol=1e-5)
     types = [about["type"] for about in lines.Operations(str(tmp_path / "o.npz")).about]
     assert types.count("Sigmoid") == 9 and "Exit" not in types
+
+
+def test_a_forward_pass_that_no_loss_depends_on_changes_no_noise():
+    class Made:
+        def __init__(self, *inputs):
+            self.inputs = [SimpleNamespace(op=operation) for operation in inputs]
+
+    noise = recorder.NumberedNoise()
+    layers = [noise.new() for _ in range(4)]
+    for layer in layers[:3]:  # the last one draws nothing
+        layer.operations.append(Made())
+    second, third = (layer.operations[0] for layer in layers[1:3])
+    assert [layer.number for layer in layers] == [0, 1, 2, 3]
+    noise.number([Made(Made(third))])
+    assert [layer.number for layer in layers] == [1, 2, 0, 3]
+    noise.number([Made(second)])  # another loss
+    assert [layer.number for layer in layers] == [2, 0, 1, 3]
+    noise.count = 1  # a loop's body is made again
+    assert [noise.new(), noise.new()] == layers[1:3]
 
 
 def test_a_step_ends_when_a_variable_is_updated_again(tmp_path):

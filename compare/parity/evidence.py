@@ -1,5 +1,6 @@
 """Tells why two recorded programs part: from inputs, loss, gradients, constants and updates."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,10 @@ RESET_AFTER = (
 SHAPES = (
     "{ours} {has} another shape than {theirs}: a layer before it gives another size (padding, "
     "strides, the number of its units), or it is of another size itself."
+)
+CELLS = (
+    "{ours} {has} another shape than {theirs}: the cells are of other kinds, {kinds}, which "
+    "compute other functions."
 )
 NOT_TRAINED = (
     "{names} {is_} not trained in the {side}: not among the variables that are differentiated and "
@@ -113,6 +118,10 @@ MOMENTUM = (
     "Only moving averages differ, and each moves {factor:.4g} times as far in the candidate: the "
     "momentum (decay) of batch norm."
 )
+TWICE = (
+    "Only moving averages differ, and each moves {factor:.4g} times as far in the candidate: the "
+    "model is called twice in a step with training=True, so batch norm's averages move twice."
+)
 UNBIASED = (
     "Only moving variances differ, by n/(n-1) with n of about {n}: one program averages the "
     "unbiased variance (the fused kernel does), the other the biased one."
@@ -162,6 +171,7 @@ IN_SCHEDULE = "schedule"  # of the optimizer's learning rate
 # Beside names of variables: the line that assigns them after the update; because of which the
 # candidate, or the reference, does not train them.
 ASSIGNED, STOPPED, STOPPED_IN_REFERENCE = "assigned", "stopped", "stopped in the reference"
+AGAIN = "again"  # the line that assigns them a second time in a forward pass
 PENALIZED = "penalized"  # the line that adds a penalty to the loss, where no layer does
 STOPS = STOPPED, STOPPED_IN_REFERENCE
 FROM_NAN, EVALUATION = "not finite", "evaluation"
@@ -186,7 +196,13 @@ class Cause:
 
 
 def explain(
-    reference, candidate, found: mapping.Mapping, parting: Parting, envelope, is_data_same=False
+    reference,
+    candidate,
+    found: mapping.Mapping,
+    parting: Parting,
+    envelope,
+    is_data_same=False,
+    twice=(),
 ) -> Cause:
     """Returns why two programs part.
 
@@ -198,8 +214,10 @@ def explain(
     envelope : recordings of the reference, disturbed.
     is_data_same : whether the data are known to be the same, although one program feeds them
         otherwise than the other.
+    twice : what the candidate assigns a second time in a forward pass.
     """
     case = Evidence(reference, candidate, found, parting, envelope)
+    case.twice = twice
     if parting.step == reference.steps[0] and set(parting.tensors) <= set(found.averages):
         first = constants(candidate, candidate.steps[1])
         is_keras = any(value for name, value in first.items() if name.endswith("/use_ema"))
@@ -320,7 +338,11 @@ class Evidence:
             if names and all(self.found.alone):
                 ours, theirs = (_list(side) for side in self.found.alone)
                 has = "have" if len(self.found.alone[0]) > 1 else "has"
-                text = SHAPES.format(ours=ours, theirs=theirs, has=has)
+                cells = [_cells(names) for names in self.found.alone]
+                is_other = all(cells) and cells[0] != cells[1]
+                text = (CELLS if is_other else SHAPES).format(
+                    ours=ours, theirs=theirs, has=has, kinds=" / ".join(cells)
+                )
                 return Cause([text], FORWARD_PASS)
             if names:
                 return Cause([LACKING.format(names=_list(names), side=side)], names)
@@ -498,7 +520,10 @@ class Evidence:
                 return Cause([UNBIASED.format(n=sizes)], names)
         values = [ratio for ratio in ratios.values() if ratio]
         if len(values) == len(ratios) and max(values) / min(values) - 1 < CLOSE:
-            return Cause([MOMENTUM.format(factor=float(np.median(values)))], names)
+            factor = float(np.median(values))
+            if self.twice and 1 < factor < 2:  # 1 + the momentum
+                return Cause([TWICE.format(factor=factor)], (AGAIN, names))
+            return Cause([MOMENTUM.format(factor=factor)], names)
         return Cause([AVERAGES.format(names=_list(names))], names)
 
     def averaged_weights(self):
@@ -837,6 +862,9 @@ def _difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> str:
     """Says how one input differs from the other."""
     if len(ours) != len(theirs):
         return f"{name} has {len(ours)} examples, the candidate's {len(theirs)}"
+    classes = [_class_numbers(array) for array in (ours, theirs)]
+    if ours.size != theirs.size and classes[0].size == classes[1].size:
+        ours, theirs = classes
     if ours.size != theirs.size:
         return f"{name} is {list(ours.shape)}, the candidate's {list(theirs.shape)}"
     keys = [_keys(a) for a in (ours, theirs)]
@@ -862,6 +890,12 @@ def _difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> str:
     return f"{name} holds other examples: {shared} of {len(ours)} are in both"
 
 
+def _class_numbers(array: np.ndarray) -> np.ndarray:
+    """Returns one-hot classes as numbers, and any other array as it is."""
+    is_one_hot = array.ndim == 2 and np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all()
+    return array.argmax(1).astype(array.dtype) if is_one_hot else array
+
+
 def _keys(array: np.ndarray) -> np.ndarray:
     """Returns a number for each example, the same for the same numbers but for rounding."""
     rows = array.reshape(len(array), -1)
@@ -872,6 +906,12 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     """Says whether two arrays hold the same numbers but for the rounding of float32."""
     largest = np.abs(a).max(initial=0)
     return np.allclose(a, b, rtol=CLOSE_DATA, atol=CLOSE_DATA * largest, equal_nan=True)
+
+
+def _cells(names) -> str:
+    """Returns the kinds of recurrent cells that names of weights tell, such as "LSTM"."""
+    found = {kind.upper() for name in names for kind in re.findall("gru|lstm|rnn(?=_cell)", name)}
+    return ", ".join(sorted(found))
 
 
 def _list(names) -> str:

@@ -396,7 +396,7 @@ def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
 def _last_of_line(side: Operations, number: int) -> int:
     """Returns the last operation of the line that made one, in the same call."""
     stack = side.about[number]["stack"]
-    return max(n for n, about in enumerate(side.about) if about["stack"] == stack)
+    return max(n for n in range(side.count) if side.about[n]["stack"] == stack)
 
 
 def _before(side: Operations, number: int) -> set[int]:
@@ -554,7 +554,7 @@ def of_kind(side: Operations, kind: str) -> SourceLine | None:
         place = place or side.lines["step"]
     # What is not clipped may be clipped by the optimizer, which may be written out in the step.
     place = place or side.lines["optimizer"] or side.lines["step"]
-    return SourceLine(place, user_lines.text(place)) if place else None
+    return _line(place.split(user_lines.FROM), 0) if place else None
 
 
 def of_stop(side: Operations, other: Operations) -> SourceLine | None:
@@ -605,6 +605,13 @@ def of_penalty(side: Operations, other: Operations, names: list[str]) -> SourceL
         if not re.search(r"\.losses\b|\bfit\(|regulariz", side.line(number).text):
             return side.line(number)
     return side.line(own[-1]) if re.search(r"\b(Variable|get_variable)\(", made.text) else made
+
+
+def of_second_call(side: Operations, names: list[str]) -> SourceLine | None:
+    """Returns the line that assigns some variables a second time in a forward pass."""
+    places = side.lines.get("twice", {})
+    place = next((places[name] for name in names if name in places), "")
+    return _line([place], 0) if place else of_variables(side, names)
 
 
 def of_assignment(side: Operations, names: list[str]) -> SourceLine | None:

@@ -115,6 +115,10 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
     """
     found = Mapping()
     left = [weights(reference), weights(candidate)]
+    copies = set()  # which would pair with batch norm's averages
+    if averages(reference) and not averages(candidate):
+        copies = _copies_of_all(candidate)
+    left[1] = [name for name in left[1] if name not in copies]
     for name in list(left[0]):
         new = renaming(name)
         if new == "-":
@@ -153,9 +157,9 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
         if len(shape) == 2 and len(turned) == 1:
             _pair(found, left, name, turned[0])
             found.transposed.append(name)
-    found.alone = tuple(left)
     found.order = weights(reference), weights(candidate)
     found.weights = {n: found.weights[n] for n in found.order[0] if n in found.weights}
+    found.alone = left[0], [n for n in found.order[1] if n in copies or n in left[1]]
     fused = {name for cell in found.cells for name in cell.reference}  # whose slots are fused, too
     owners = {name: other for name, other in found.weights.items() if name not in fused}
     found.slots = _slots(reference, candidate, owners)
@@ -201,6 +205,14 @@ def _copies(side, owners, names):
     return {}
 
 
+def _copies_of_all(side):
+    """Returns the averages of weights that a program keeps in variables of its own."""
+    known = trained(side)
+    owners = [name for name in weights(side) if name in known]
+    rest = [name for name in weights(side) if name not in known and "/moving_" not in name]
+    return set(_copies(side, owners, rest).values())
+
+
 def _pair(found, left, name, other):
     found.weights[name] = other
     left[0].remove(name)
@@ -215,12 +227,24 @@ def _pair_groups(found, left, sides, key, is_partly=False):
         for name in rest:
             group.setdefault(key(side, name), []).append(name)
     for value, ours in groups[0].items():
-        theirs = groups[1].get(value, [])
+        ours, theirs = _fitting((ours, groups[1].get(value, [])), sides)
         if len(ours) == len(theirs) or is_partly:
             for name, other in zip(ours, theirs):
                 _pair(found, left, name, other)
             if len(ours) > 1 and key in (_shape, _shape_and_trained):
                 found.uncertain += ours
+
+
+def _fitting(both, sides):
+    """Leaves out what one program keeps by the way, such as an average of a weight, where the other
+    program has nothing but trained weights."""
+    known = [trained(side) for side in sides]
+    found = []
+    for which, (names_, side) in enumerate(zip(both, sides)):
+        if set(both[1 - which]) <= known[1 - which]:
+            names_ = [name for name in names_ if name in known[which] or not moves(side, name)]
+        found.append(names_)
+    return found
 
 
 def _shape(recording, name):

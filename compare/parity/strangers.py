@@ -450,9 +450,10 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
     operations = runs.operations(max(parting.step, 1))
     for side, its in zip((reference, candidate), operations or ()):
         _add_inputs(side, its, parting.step)
-    cause = evidence.explain(*sides)
+    twice = operations[1].lines.get("twice", {}) if operations else {}
+    cause = evidence.explain(*sides, twice=twice)
     if operations and cause.inputs and _is_scaled_inside(operations, cause.inputs):
-        cause = evidence.explain(*sides, is_data_same=True)
+        cause = evidence.explain(*sides, is_data_same=True, twice=twice)
     located = _locate(operations, found, cause.place)
     return {
         **notes,
@@ -538,6 +539,9 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
             located = lines.locate(*sides, is_called=True) or lines.Located(None, None)
             located.candidate = lines.of_call(sides[1], names[1]) or located.candidate
             return located
+        if place[0] == evidence.AGAIN:
+            ours = lines.of_variables(sides[0], names[0])
+            return lines.Located(ours, lines.of_second_call(sides[1], names[1]))
         if place[0] == evidence.ASSIGNED:
             return lines.Located(*(lines.of_assignment(side, n) for side, n in zip(sides, names)))
         if place[0] == evidence.PENALIZED:

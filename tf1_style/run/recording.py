@@ -25,7 +25,14 @@ from tensorflow.python.training.optimizer import Optimizer
 from tensorflow.python.util import nest
 
 from shared import user_lines
-from shared.recorder import ARRAYS, CONSTANTS, Recorder, describe, of_operation
+from shared.recorder import (
+    ARRAYS,
+    CONSTANTS,
+    NumberedNoise,
+    Recorder,
+    describe,
+    of_operation,
+)
 from tf1_style.run import predictions
 
 # What a fetch updates, and what is fetched besides to record it. The values are tensors.
@@ -50,14 +57,14 @@ def install(recorder: Recorder) -> None:
     """Begins to watch; before the program is loaded."""
     _fix_seeds()
     differentiations = weakref.WeakKeyDictionary()  # graph -> [(ys, xs, gradients)]
-    _watch_gradients(differentiations)
+    noise = weakref.WeakKeyDictionary()  # graph -> its NumberedNoise
+    _watch_gradients(differentiations, noise)
     _watch_variables(recorder)
-    layers = weakref.WeakKeyDictionary()  # graph -> number of the last layer that draws noise
     if recorder.operations:
         _watch_optimizers(recorder.operations.lines)
-        _unroll_cells(layers)
+        _unroll_cells(noise)
     if recorder.random != "own":
-        _replace_noise(recorder, layers)
+        _replace_noise(recorder, noise)
     _watch_runs(recorder, differentiations)
 
 
@@ -76,14 +83,17 @@ def _fix_seeds():
     ops.Graph.seed = property(seed, ops.Graph.seed.fset)
 
 
-def _watch_gradients(differentiations):
+def _watch_gradients(differentiations, noise):
     helper = gradients_util._GradientsHelper
 
     @functools.wraps(helper)
     def watched(ys, xs, *arguments, **keywords):
         found = helper(ys, xs, *arguments, **keywords)
         ys, xs = (list(v) if isinstance(v, (list, tuple)) else [v] for v in (ys, xs))
-        differentiations.setdefault(tf.get_default_graph(), []).append((ys, xs, found))
+        graph = tf.get_default_graph()
+        differentiations.setdefault(graph, []).append((ys, xs, found))
+        if graph in noise:
+            noise[graph].number([y.op for y in ys if hasattr(y, "op")])
         return found
 
     gradients_util._GradientsHelper = watched
@@ -124,7 +134,7 @@ def _replace_initializer(variable, value):
     variable.initializer._update_input(1, constant)
 
 
-def _unroll_cells(layers):
+def _unroll_cells(noise):
     """Makes the time steps of `dynamic_rnn` without a loop, inside which no value can be seen."""
 
     def unrolled(cond, body, loop_vars, *arguments, maximum_iterations=None, **keywords):
@@ -138,10 +148,10 @@ def _unroll_cells(layers):
                 maximum_iterations=maximum_iterations,
                 **keywords,
             )
-        graph = tf.get_default_graph()
-        before = layers.get(graph, -1)
+        numbers = noise.setdefault(tf.get_default_graph(), NumberedNoise())
+        before = numbers.count
         for _ in range(steps):  # past the longest sequence the states are kept
-            layers[graph] = before  # as in a loop, whose body is made once
+            numbers.count = before  # as in a loop, whose body is made once
             loop_vars = body(*loop_vars)
         return loop_vars
 
@@ -158,23 +168,23 @@ def _known(number):
     return None if value is None else int(value)
 
 
-def _replace_noise(recorder, layers):
+def _replace_noise(recorder, noise):
     """Draws dropout's noise from the step and the layer's number in its graph."""
     dropout = nn_ops._dropout
 
     @functools.wraps(dropout)
     def aligned(x, rate, noise_shape, uniform_sampler, *arguments, **keywords):
-        graph = tf.get_default_graph()
-        layer = layers[graph] = layers.get(graph, -1) + 1
+        layer = noise.setdefault(tf.get_default_graph(), NumberedNoise()).new()
 
         def draw(shape, dtype):
-            noise = tf.numpy_function(
-                lambda shape: recorder.noise(max(recorder.step - 1, 0), layer, shape),
+            drawn = tf.numpy_function(
+                lambda shape: recorder.noise(max(recorder.step - 1, 0), layer.number, shape),
                 [shape],
                 tf.float32,
             )
-            noise.set_shape(tf.get_static_value(tf.convert_to_tensor(shape)))
-            return tf.cast(noise, dtype)
+            layer.operations.append(drawn.op)
+            drawn.set_shape(tf.get_static_value(tf.convert_to_tensor(shape)))
+            return tf.cast(drawn, dtype)
 
         return dropout(x, rate, noise_shape, draw, *arguments, **keywords)
 

@@ -33,7 +33,16 @@ from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 from tensorflow.python.util import tf_stack
 
 from shared import user_lines
-from shared.recorder import ARRAYS, CONSTANTS, KINDS, Recorder, describe, of_operation
+from shared.recorder import (
+    ARRAYS,
+    CONSTANTS,
+    KINDS,
+    NoiseNumber,
+    NumberedNoise,
+    Recorder,
+    describe,
+    of_operation,
+)
 from tf2_style.run.fed_batches import fed_ticket, replaced
 from tf2_style.run.predictions import PredictionWatcher
 
@@ -96,12 +105,16 @@ class _Watcher:
         self.places = {"optimizer": "", "schedule": "", "step": "", "clip": "", "gradient": ""}
         self.made_at = weakref.WeakKeyDictionary()  # optimizer -> line
         self.assigned_at = {}  # {name: line}, of what is assigned after an update
+        self.averaged = weakref.WeakKeyDictionary()  # graph -> {name: the stack that assigns it}
+        self.twice = {}  # {name: line}, of what a forward pass assigns a second time
+        self.noise = weakref.WeakKeyDictionary()  # graph -> its NumberedNoise
         self.clipped = {}  # {id of a gradient: what it was clipped to}
         self.has_begun = False  # whether the first tape has been entered
         self.has_updated = False  # whether weights were updated since the last tape
         self.told = weakref.WeakKeyDictionary()  # graph -> losses whose operations are written
         self.handed = None  # what hands the values of the last update over, in its graph
         self.active = []  # the lines of the layers that are being called, the outermost first
+        self.entered = ""  # the line that calls the outermost of them
         self.collect = None  # collects the operations of an eager forward pass
         self.eager = None  # those operations, described, and their values
         self.layer_of = weakref.WeakKeyDictionary()  # operation -> its layer's line
@@ -234,6 +247,10 @@ class _Watcher:
         @functools.wraps(gradient)
         def differentiated(self, target, sources, *arguments, **keywords):
             watcher.end_eager(target)
+            if _graph() in watcher.noise:
+                watcher.noise[_graph()].number(
+                    [y.op for y in filter(_is_here, tf.nest.flatten(target))]
+                )
             found = gradient(self, target, sources, *arguments, **keywords)
             flat = zip(tf.nest.flatten(sources), tf.nest.flatten(found))
             watcher.pending = {watcher.name_of(source): (target, result) for source, result in flat}
@@ -329,6 +346,7 @@ class _Watcher:
 
         @functools.wraps(call)
         def called(self, *arguments, **keywords):
+            watcher.entered = watcher.entered if watcher.active else _here()
             watcher.active.append(getattr(self, "_made_at", ""))
             try:
                 found = call(self, *arguments, **keywords)
@@ -518,6 +536,8 @@ class _Watcher:
                 known = watcher.name_of(self)
             if known not in watcher.pending:
                 result = assign(self, *arguments, **keywords)
+                if watcher.recorder.operations and not watcher.has_updated:
+                    watcher.note_average(self)
                 if watcher.has_updated and not watcher.has("is_applying"):
                     watcher.amend(self)
                 return result
@@ -531,6 +551,20 @@ class _Watcher:
             return result
 
         setattr(kind, name, assigned)
+
+    def note_average(self, variable):
+        """Notes the line that assigns a variable a second time in a forward pass, as the averages
+        of batch norm where a model is called twice."""
+        name = self.name_of(variable)
+        if not name or not tf.inside_function():
+            return
+        stack = user_lines.stack((f.filename, f.lineno) for f in tf_stack.extract_stack())
+        places, before = stack.split(user_lines.FROM), self.averaged.setdefault(_graph(), {})
+        if name in before:
+            pairs = zip(places, before[name])
+            other = next((place for place, known in pairs if place != known), "")
+            self.twice[name] = other or self.entered or places[0]
+        before[name] = places
 
     def amend(self, variable):
         """Records what is assigned after an update: a constraint, or an average of the weights.
@@ -674,7 +708,7 @@ class _Watcher:
     def write_operations(self, described, values):
         operations = self.recorder.operations
         if operations and described and operations.step == self.recorder.step:
-            more = {"frozen": self.frozen(), "assigned": self.assigned_at}
+            more = {"frozen": self.frozen(), "assigned": self.assigned_at, "twice": self.twice}
             operations.lines.update(variables=self.lines, idle=self.idle, **more, **self.places)
             operations.write(described, values)
 
@@ -698,27 +732,27 @@ class _Watcher:
 
     def replace_noise(self):
         """Draws dropout's noise from the step and the layer's number in its graph."""
-        dropout, layers, eager = nn_ops._dropout, weakref.WeakKeyDictionary(), {}
+        dropout, eager = nn_ops._dropout, {}
 
-        def number():
+        def numbered():
             if tf.inside_function():
-                graph = tf.compat.v1.get_default_graph()
-                layers[graph] = layers.get(graph, -1) + 1
-                return layers[graph]
+                return self.noise.setdefault(_graph(), NumberedNoise()).new()
             step = self.recorder.step
             eager[step] = eager.get(step, -1) + 1
-            return eager[step]
+            return NoiseNumber(eager[step])
 
         @functools.wraps(dropout)
         def aligned(x, rate, noise_shape, uniform_sampler, *arguments, **keywords):
-            layer = number()
+            layer = numbered()
 
             def draw(shape, dtype):
                 noise = tf.numpy_function(
-                    lambda shape: self.recorder.noise(self.recorder.step, layer, shape),
+                    lambda shape: self.recorder.noise(self.recorder.step, layer.number, shape),
                     [shape],
                     tf.float32,
                 )
+                if tf.inside_function():
+                    layer.operations.append(noise.op)
                 noise.set_shape(tf.get_static_value(tf.convert_to_tensor(shape)))
                 return tf.cast(noise, dtype)
 
@@ -772,6 +806,11 @@ def _batch(collected):
 def _has_rows(tensor):
     """Says whether a tensor holds numbers; an operation may have outputs that are None."""
     return tensor is not None and tensor.dtype in _NUMBERS and bool(tensor.shape.rank)
+
+
+def _is_here(tensor):
+    """Says whether a tensor is one of the graph that is being built."""
+    return tf.is_symbolic_tensor(tensor) and tensor.graph is _graph()
 
 
 def _is_at_hand(tensor):
