@@ -956,17 +956,20 @@ def test_the_operation_that_is_not_finite_first(tmp_path):
         ({4: "loss += tf.nn.l2_loss(w)", 9: "w = tf.Variable(start)"}, 4),
         ({4: "loss += tf.add_n(model.losses)", 9: "layers.Dense(3, kernel_regularizer=l2)"}, 9),
         ({4: "loss += tf.reduce_sum(w * w)", 9: "layers.Dense(3)"}, 4),
+        ({9: "layers.Dense(3, kernel_regularizer=l2)"}, 6),  # model.losses is not added
+        ({9: "layers.Dense(3)"}, 9),
     ],
 )
 def test_the_line_of_a_penalty(tmp_path, monkeypatch, texts, line):
     monkeypatch.setattr(
         lines.user_lines, "text", lambda place: texts.get(int(place.split(":")[1]), "")
     )
+    penalty = ("L2Loss", 4, [1], (KERNEL**2).sum() / 2)
     rows = (
         ("Placeholder", 1, [], X),
         ("ReadVariableOp", 2, [], KERNEL),
         ("MatMul", 3, [0, 1], PRODUCT[3]),
-        ("L2Loss", 4, [1], (KERNEL**2).sum() / 2),
+        penalty if 4 in texts else ("SoftmaxCrossEntropyWithLogits", 3, [2], X[:, 0]),
         ("Mean", 5, [2], PRODUCT[3].mean()),
         ("AddV2", 6, [3, 4], 1.0),
     )
@@ -983,6 +986,23 @@ def test_the_line_that_multiplies_the_penalties(tmp_path):
     side = operations(tmp_path, "new", *rows, ("Mul", 5, [2], 2 * total), ("AddV2", 6, [0, 3], 1.0))
     side.lines["variables"] = {"w": "new.py:9"}
     assert lines.of_penalty(side, other, ["w"]).place == "new.py:5"
+    square = (X**2).sum() / 2
+    rows = *rows, ("ReadVariableOp", 3, [], X), ("L2Loss", 9, [3], square)
+    other = operations(tmp_path, "old2", *rows, ("AddV2", 6, [0, 2], 1.0))
+    more = ("AddV2", 7, [2, 4], total + square), ("Mul", 8, [5], 2 * (total + square))
+    side = operations(tmp_path, "new2", *rows, *more, ("AddV2", 6, [0, 6], 1.0))
+    side.lines["variables"] = {"w": "new2.py:9"}
+    assert lines.of_penalty(side, other, ["w"]).place == "new2.py:8"
+
+
+def test_the_line_of_one_of_two_penalties(tmp_path):
+    ours, theirs = (KERNEL**2).sum() / 2, (X**2).sum() / 2
+    rows = INPUT, ("ReadVariableOp", 2, [], KERNEL), ("ReadVariableOp", 3, [], X)
+    old = operations(tmp_path, "old", *rows, ("L2Loss", 4, [1], ours), ("AddV2", 6, [0, 3], 1.0))
+    two = ("L2Loss", 5, [1], ours), ("L2Loss", 7, [2], theirs), ("AddV2", 8, [3, 4], ours + theirs)
+    new = operations(tmp_path, "new", *rows, *two, ("AddV2", 6, [0, 5], 1.0))
+    new.lines["variables"] = {"w": "new.py:9"}
+    assert lines.of_penalty(new, old, ["w"]).place == "new.py:7"
 
 
 def test_the_line_of_one_of_two_optimizers(tmp_path):

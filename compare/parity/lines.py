@@ -594,17 +594,25 @@ def of_penalty(side: Operations, other: Operations, names: list[str]) -> SourceL
         depends.append(is_data or any(depends[number] for number in about["inputs"]))
     if made is None or not any(depends):  # an eager loop's data are no operation
         return made
-    own = [number for number, about in enumerate(side.about) if about["line"]]
+    own = [number for number in range(side.count) if side.about[number]["line"]]
     scalars = [n for n in own if side.is_rooted[n] and not side.shapes[n] and not depends[n]]
     partners = {number: _partner(side, number, other, CLOSE[0]) for number in scalars}
+    known = set()  # penalties that the other program has, and sums of them
     for number in scalars:
         inputs = side.about[number]["inputs"]
-        if len(inputs) == 1 and partners[number] is None and partners.get(inputs[0]) is not None:
+        is_sum = SAME_TYPES.get(_type(side, number), "") == "Add" and known.issuperset(inputs)
+        if is_sum or partners[number] is not None:
+            known.add(number)
+        elif len(inputs) == 1 and inputs[0] in known:
             return side.line(number)
-    for number in scalars:
+    alone = [number for number in scalars if partners[number] is None]
+    for number in [*alone, *scalars]:  # those that the other program has, too, are right
         if not re.search(r"\.losses\b|\bfit\(|regulariz", side.line(number).text):
             return side.line(number)
-    return side.line(own[-1]) if re.search(r"\b(Variable|get_variable)\(", made.text) else made
+    # A layer with a regularizer whose loss is not added: the mistake is not there, but in the loss.
+    is_forgotten = not scalars and re.search("regulariz", made.text)
+    is_own = re.search(r"\b(Variable|get_variable)\(", made.text)
+    return side.line(own[-1]) if is_forgotten or is_own else made
 
 
 def of_second_call(side: Operations, names: list[str]) -> SourceLine | None:
