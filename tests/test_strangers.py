@@ -331,6 +331,21 @@ def test_sums_of_gradients_may_be_set_back_at_another_time(tmp_path):
     assert mapping.initial_values(sides[0], found).keys() == {"w"}
 
 
+@pytest.mark.parametrize("is_of_one", [True, False])
+def test_a_constraint(tmp_path, is_of_one):
+    """It changes the weights of its layer alone, after the update."""
+    start, moved = {"w": W, "v": 2 * W}, W - np.float32(0.1) * G
+    more = {"differentiated/v": G, "gradients/v": G}
+    norms = np.linalg.norm(moved, axis=0)
+    other = 2 * W - 0.1 * G
+    bounded = moved * np.minimum(1, norms.mean() / norms)
+    ours = step(v=other, **more)
+    theirs = step(bounded, v=other if is_of_one else other + numbers(4, 3, seed=5), **more)
+    found = explained(tmp_path, ours, theirs, start=start)
+    assert ("after a constraint" in found.texts[0]) == is_of_one
+    assert found.place == (["w"] if is_of_one else evidence.IN_OPTIMIZER)
+
+
 AVERAGE, SHADOW = "w/ExponentialMovingAverage", "Variable_7"
 
 
@@ -839,6 +854,16 @@ def test_an_operation_that_the_candidate_lacks(tmp_path):
     other = ("Neg", 7, [1], -PRODUCT[3]), ("Exp", 8, [2], np.exp(-PRODUCT[3]))
     found = lines.locate(old, operations(tmp_path, "other", INPUT, PRODUCT, *other))
     assert (found.candidate.place, found.lacks) == ("other.py:7", "")
+
+
+def test_an_operation_that_draws_random_numbers(tmp_path):
+    noise = numbers(6, 5, seed=5)
+    old = operations(tmp_path, "old", INPUT, ("Neg", 2, [0], -X))
+    random = ("RandomStandardNormal", 7, [], noise), ("AddV2", 8, [0, 1], X + noise)
+    new = operations(tmp_path, "new", INPUT, *random)
+    assert lines.locate(old, new).draws == "RandomStandardNormal"
+    new = operations(tmp_path, "other", INPUT, ("Exp", 7, [0], np.exp(X)))
+    assert lines.locate(old, new).draws == ""
 
 
 def test_what_a_fused_operation_computes_inside(tmp_path):

@@ -19,7 +19,10 @@ ROUNDING = 5e-6  # relative difference that is never more than rounding
 # 1 - beta2 alone, as float32, is 1.3e-5 off.
 UPDATE_ROUNDING = 3e-5
 # Constants that change what an optimizer does, so that not to have one is to have 0.
-DECISIVE = ("weight_decay", "nesterov", "amsgrad", "centered", "use_ema")
+DECISIVE = (
+    *("weight_decay", "nesterov", "amsgrad", "centered", "use_ema"),
+    "gradient_accumulation_steps",
+)
 DISTURBANCE = 5e-7  # relative change of the initial weights, a few of their last bits
 # A unit near the edge of a ReLU, or two that max-pooling chooses between, may switch with rounding:
 # a step of a gradient that grows not in proportion. A larger disturbance, once forth and once back,

@@ -109,6 +109,10 @@ VELOCITY = (
     "rate before it adds it to the velocity, as Keras's SGD does, the other the whole accumulator "
     "by the rate of the step, as TensorFlow 1's MomentumOptimizer does."
 )
+CONSTRAINT = (
+    "The gradients and the optimizer's constants agree, but not the weights of {names} after the "
+    "update: the candidate's are the reference's after a constraint (kernel_constraint)."
+)
 SEVERAL = (
     "The gradients and the optimizers' constants agree, but the updates of {names} differ: of the "
     "optimizers ({kinds}) another updates them."
@@ -807,10 +811,28 @@ class Evidence:
         if not updates:
             return None
         several = kinds(constants(self.sides[0], self.step))
+        constrained = [name for name in updates if self._is_bounded(name)]
+        if constrained and len(updates) < len(self.trained):
+            text = CONSTRAINT.format(names=_list(constrained))
+            return Cause([text], constrained)
         text = UPDATE.format(names=_list(updates))
         if len(several) > 1:
             text = SEVERAL.format(names=_list(updates), kinds=", ".join(several))
         return Cause([text], IN_OPTIMIZER)
+
+    def _is_bounded(self, name):
+        """Says whether the candidate's weight is the reference's in shorter columns, or with fewer
+        numbers below 0: a constraint of a layer."""
+        ours, theirs = self.both(name)
+        if theirs.ndim < 2:
+            return False
+        if np.allclose(theirs, np.maximum(ours, 0), rtol=1e-5, atol=1e-7):
+            return True
+        norms = [np.sqrt((a**2).sum(0)) for a in (ours, theirs)]
+        with np.errstate(all="ignore"):
+            scaled = ours * (norms[1] / norms[0])
+        is_shorter = bool((norms[1] <= (1 + 1e-5) * norms[0]).all())
+        return is_shorter and np.allclose(theirs, scaled, rtol=1e-3, atol=1e-6)
 
 
 def _inputs(side: Recording, step: int) -> dict[str, np.ndarray]:

@@ -86,6 +86,8 @@ class Located:
     agree, all : how many of the candidate's operations before it agree, of how many.
     lacks : the type of the reference's operation that the candidate has not between its line and
         the next; "" if it has another operation instead.
+    draws : the type of an operation that draws random numbers, from which the candidate's first
+        operation that parts is computed; "" if there is none.
     """
 
     reference: SourceLine | None
@@ -93,6 +95,7 @@ class Located:
     agree: int = 0
     all: int = 0
     lacks: str = ""
+    draws: str = ""
 
 
 class Operations:
@@ -250,7 +253,18 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
     before = sum(number not in inside for number in range(first))
     other, lacks = _other_line(sides, first, ours, mains[first], back, close, is_called)
     theirs = None if ours is None else reference.line(ours)
-    return Located(theirs, other or line, agree, before, lacks)
+    return Located(theirs, other or line, agree, before, lacks, _draws(candidate, first, partners))
+
+
+def _draws(side: Operations, number: int, partners: list) -> str:
+    """Returns the type of an operation that draws random numbers, of which one is computed."""
+    queue = [number]
+    while queue:
+        number = queue.pop()
+        if "Random" in _type(side, number):
+            return _type(side, number)
+        queue += [other for other in side.about[number]["inputs"] if partners[other] is None]
+    return ""
 
 
 def _other_line(

@@ -52,6 +52,10 @@ NO_AVERAGES = (
     "Not compared: the reference keeps averages of its weights, of which none are found in the "
     "candidate."
 )
+DRAWS = (
+    "The candidate's line draws random numbers ({kind}), which are the same in both programs only "
+    "in tf.nn.dropout and Keras's Dropout. Without them the line may be right; unsure."
+)
 WIDER_STARTS = "forth", "back"  # files of weights
 GRAPH = "graph"
 WITHIN = "agrees within rounding"
@@ -455,6 +459,8 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
     if operations and cause.inputs and _is_scaled_inside(operations, cause.inputs):
         cause = evidence.explain(*sides, is_data_same=True, twice=twice)
     located = _locate(operations, found, cause.place)
+    if located and located.draws:
+        cause.texts.insert(1, DRAWS.format(kind=located.draws))
     return {
         **notes,
         "verdict": DIFFERENT,

@@ -475,6 +475,8 @@ class _Watcher:
         settings["learning_rate"] = self.rate
         if kind == "SGD" and settings.get("momentum"):
             kind = "Momentum"
+        elif kind == "SGD":
+            settings.pop("nesterov", None)  # it looks ahead along a momentum of 0
         kind = KINDS.get(kind, kind)
         found = {}
         for key, value in settings.items():
