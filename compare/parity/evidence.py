@@ -22,6 +22,10 @@ CLOSE = 2e-3  # relative residual up to which one tensor is a multiple of anothe
 CLOSE_DATA = 1e-6  # relative difference of data that were scaled in another order
 
 DATA = "The step's data differ: {what}."
+APPLIED_TWICE = (
+    "The {side} updates its weights a second time with the gradients of the step before: "
+    "apply_gradients is called twice for one gradient."
+)
 PENALTY = (
     "A penalty on the weights differs: the candidate's gradient of {names} is the reference's "
     "{sign} {value:.4g} times the weight itself. {which}"
@@ -232,6 +236,7 @@ def explain(
     if parting.step == reference.steps[0]:
         return Cause([START.format(names=_list(parting.tensors))], list(parting.tensors))
     rules = (
+        case.applied_twice,
         *([] if is_data_same else [case.data]),
         case.lacking,
         case.not_finite,
@@ -303,6 +308,22 @@ class Evidence:
         if None in self.losses:
             return True
         return not self.parting.loss
+
+    def applied_twice(self):
+        still = [self._keeps_gradients(side) for side in self.sides]
+        if still[0] == still[1]:
+            return None
+        who = "candidate" if still[1] else "reference"
+        return Cause([APPLIED_TWICE.format(side=who)], IN_STEP)
+
+    def _keeps_gradients(self, side):
+        """Says whether the gradients are those of the step before, bit for bit."""
+        names = [f"differentiated/{name}" for name in self.trained]
+        pairs = [
+            [self.value(side, name, step) for step in (self.before, self.step)] for name in names
+        ]
+        known = [(a, b) for a, b in pairs if a is not None and b is not None]
+        return any(np.any(a) for a, _ in known) and all(np.array_equal(a, b) for a, b in known)
 
     def data(self):
         if None not in self.losses and self.losses_agree and not self._differing():
