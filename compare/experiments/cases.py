@@ -290,6 +290,11 @@ def mean_minutes(runs: list[CaseRun]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def points_from(source: float | None, accuracies: list[float]) -> str:
+    """Returns by how many percentage points the mean differs from the source; empty if unknown."""
+    return f"{100 * (np.mean(accuracies) - source):+.2f}" if source and accuracies else ""
+
+
 def device(runs: list[CaseRun]) -> str:
     """Returns the device or devices of the runs."""
     return ", ".join(dict.fromkeys(run.result["device"] for run in runs if not run.fault))

@@ -84,6 +84,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cases.add_arguments(parser, os.path.join("runs", "ladder"), seeds="0-2")
 
 
+def add_parity(parser: argparse.ArgumentParser) -> None:
+    """Defines the option of experiments that compare the styles of each case first."""
+    parser.add_argument(
+        "--parity",
+        action="store_true",
+        help=f"first compare {STEPS_COMPARED} steps of both styles, for each case bit by bit",
+    )
+
+
+def parity_of_cases(
+    chosen: list[Case], arguments: argparse.Namespace, directory: str, console: Console
+) -> dict[str, tuple[str, bool]]:
+    """Returns {title of a case: (the verdict on its styles, whether they are equal)}.
+
+    Empty without --parity. What an earlier call has compared is not compared again.
+
+    Raises
+    ------
+    StopRun : Ctrl-C.
+    """
+    try:
+        found = {
+            case.title: compare_styles(case, arguments, directory, console)
+            for case in (chosen if arguments.parity else [])
+        }
+    except KeyboardInterrupt:
+        raise StopRun("stopped by SIGINT; run the same command again to resume", 130)
+    return {title: (each["verdict"], each["is_same"]) for title, each in found.items()}
+
+
 def main(arguments: argparse.Namespace) -> int:
     console = tables.console()
     directory = options.output_dir(arguments, "ladder")
@@ -120,7 +150,7 @@ def _climb(
     rung: Rung, case: Case, arguments: argparse.Namespace, directory: str, console: Console
 ) -> dict:
     """Runs one rung; returns its row of results.json."""
-    compared = _compare_styles(case, arguments, directory, console)
+    compared = compare_styles(case, arguments, directory, console)
     if arguments.quick:
         results = {style: [_printed(lines)] for style, lines in compared["lines"].items()}
     elif case.script in WITHOUT_RUN_FOLDER:
@@ -179,7 +209,7 @@ def _judge(rung: Rung, row: dict, threshold: Threshold | None, is_quick: bool) -
     return faults
 
 
-def _compare_styles(
+def compare_styles(
     case: Case, arguments: argparse.Namespace, directory: str, console: Console
 ) -> dict:
     """Runs both styles and compares their traces, unless an earlier ladder has already done this.
