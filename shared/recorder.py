@@ -44,6 +44,19 @@ ARRAYS = (
 )
 CONSTANTS = {"lr": "learning_rate", "alpha": "learning_rate", "rho": "decay"}
 KINDS = {"GradientDescent": "SGD", "RMSprop": "RMSProp", "AdagradV2": "Adagrad"}
+# Operations that draw random numbers, and from what.
+DRAWN = {
+    f"{name}{version}": kind
+    for version in ("", "V2")
+    for name, kind in (
+        ("RandomStandardNormal", "normal"),
+        ("RandomUniform", "uniform"),
+        ("TruncatedNormal", "truncated normal"),
+        ("StatelessRandomNormal", "normal"),
+        ("StatelessRandomUniform", "uniform"),
+        ("StatelessTruncatedNormal", "truncated normal"),
+    )
+}
 # Operations that Keras has as an argument of another optimizer.
 VARIANTS = {"CenteredRMSProp": ("RMSProp", "centered"), "AdamWithAmsgrad": ("Adam", "amsgrad")}
 
@@ -210,7 +223,7 @@ def describe(operations: list, line: Callable) -> list[dict]:
 
 
 class NoiseNumber:
-    """The number of a layer that draws noise.
+    """The number of a layer, or of a random operation, that draws noise.
 
     Attributes
     ----------
@@ -232,6 +245,7 @@ class NumberedNoise:
 
     def __init__(self):
         self._layers = []
+        self._drawn = []  # the same of random operations
         self._needed = set()  # operations that the losses depend on
         self.count = 0  # layers so far; set it back before the body of a loop is made again
 
@@ -250,9 +264,26 @@ class NumberedNoise:
             if operation not in self._needed:
                 self._needed.add(operation)
                 queue += [tensor.op for tensor in operation.inputs]
-        order = sorted(self._layers, key=lambda one: self._needed.isdisjoint(one.operations))
+        order = sorted([*self._layers, *self._drawn], key=self._place)
         for number, layer in enumerate(order):
             layer.number = number
+
+    def _place(self, layer: NoiseNumber) -> tuple:
+        first = min((operation._id for operation in layer.operations), default=np.inf)
+        return self._needed.isdisjoint(layer.operations), first
+
+    def drawn(self) -> list[tuple]:
+        """Returns (operation, NoiseNumber) of the operations that draw random numbers, and that a
+        loss depends on, which are not numbered yet."""
+        known = {operation for layer in self._drawn for operation in layer.operations}
+        found = []
+        for operation in self._needed - known:
+            if operation.type in DRAWN and operation._get_control_flow_context() is None:
+                layer = NoiseNumber(0)
+                layer.operations.append(operation)
+                self._drawn.append(layer)
+                found.append((operation, layer))
+        return found
 
 
 def read_operations(path: str) -> tuple[list[dict], list[np.ndarray], dict]:
@@ -292,12 +323,17 @@ class Recorder:
         self._is_stale = False  # whether a tensor has changed since the step was recorded
         self._initial = {}
         self.operations = None  # or OperationsFile
+        self.places = {}  # {operation: _id of the one that it replaces, and stands for}
         atexit.register(self._refresh)  # runs before the trace is saved
         self.disturbs = False
         self.batches = None  # or FedBatches
         self.predictions = Predictions()  # None if the program trains
         self.predicted_operations = PredictedOperations()
         atexit.register(self._record_predictions)  # runs before the trace is saved
+
+    def place(self, operation) -> float:
+        """Returns a number by which operations can be sorted: each after those it depends on."""
+        return self.places.get(operation, operation._id)
 
     def begin_prediction(self, weights: dict[str, np.ndarray]) -> bool:
         """Begins a call as `Predictions.begin`; forgets the operations of calls that it forgets."""
@@ -446,14 +482,23 @@ class Recorder:
             )
         return value
 
-    def noise(self, completed: int, layer: int, shape: Iterable[int]) -> np.ndarray:
-        """Returns dropout's uniform noise of a layer: float32 [...] in [0, 1).
+    def noise(self, completed: int, layer: int, shape: Iterable[int], kind: str = "uniform"):
+        """Returns the noise of a layer, or of a random operation: float32 [...].
 
         It depends on the number of completed steps and on the layer's number alone, so two
         programs draw the same.
+
+        Parameters
+        ----------
+        kind : "uniform" in [0, 1), "normal", or "truncated normal".
         """
+        shape = tuple(shape)
         if self.random == "off":
-            return np.full(tuple(shape), 0.999999, np.float32)
-        return (
-            np.random.RandomState([completed, layer]).random_sample(tuple(shape)).astype(np.float32)
-        )
+            return np.full(shape, 0.999999 if kind == "uniform" else 0, np.float32)
+        random = np.random.RandomState([completed, layer])
+        if kind == "uniform":
+            return random.random_sample(shape).astype(np.float32)
+        found = random.standard_normal(shape)
+        while kind == "truncated normal" and np.any(np.abs(found) > 2):
+            found = np.where(np.abs(found) > 2, random.standard_normal(shape), found)
+        return found.astype(np.float32)

@@ -1031,6 +1031,16 @@ def test_the_line_that_multiplies_the_penalties(tmp_path):
     assert lines.of_penalty(side, other, ["w"]).place == "new2.py:8"
 
 
+@pytest.mark.parametrize(
+    ("frozen", "line"), [({}, 7), ({"w": ""}, 2), ({"w": "new.py:4"}, 4), ({"v": "new.py:4"}, 7)]
+)
+def test_the_line_because_of_which_a_weight_is_not_trained(tmp_path, frozen, line):
+    """It differentiates by others, makes a layer with trainable=False, or sets that later."""
+    side = operations(tmp_path, "new", INPUT)
+    side.lines.update(variables={"w": "new.py:2"}, gradient="new.py:7", frozen=frozen)
+    assert lines.of_untrained(side, side, ["w"]).place == f"new.py:{line}"
+
+
 def test_the_line_of_one_of_two_penalties(tmp_path):
     ours, theirs = (KERNEL**2).sum() / 2, (X**2).sum() / 2
     rows = INPUT, ("ReadVariableOp", 2, [], KERNEL), ("ReadVariableOp", 3, [], X)
@@ -1140,8 +1150,14 @@ def test_the_time_steps_of_a_cell_can_be_seen(run, tmp_path):
 
 def test_a_forward_pass_that_no_loss_depends_on_changes_no_noise():
     class Made:
+        type, _get_control_flow_context = "PyFunc", staticmethod(lambda: None)
+
         def __init__(self, *inputs):
             self.inputs = [SimpleNamespace(op=operation) for operation in inputs]
+            self._id = len(made)
+            made.append(self)
+
+    made = []
 
     noise = recorder.NumberedNoise()
     layers = [noise.new() for _ in range(4)]
@@ -1153,8 +1169,27 @@ def test_a_forward_pass_that_no_loss_depends_on_changes_no_noise():
     assert [layer.number for layer in layers] == [1, 2, 0, 3]
     noise.number([Made(second)])  # another loss
     assert [layer.number for layer in layers] == [2, 0, 1, 3]
+    assert noise.drawn() == []
+    random = Made()
+    random.type, random._id = "StatelessRandomNormalV2", 0.5
+    noise.number([Made(random)])
+    ((operation, layer),) = noise.drawn()
+    noise.number([])
+    assert operation is random and layer.number == 0 and noise.drawn() == []
+    assert [layer.number for layer in layers] == [3, 1, 2, 4]
     noise.count = 1  # a loop's body is made again
     assert [noise.new(), noise.new()] == layers[1:3]
+
+
+@pytest.mark.parametrize(("kind", "most"), [("normal", 9), ("truncated normal", 2)])
+def test_noise_is_the_same_in_both_programs(tmp_path, kind, most):
+    both = [recorder.Recorder(trace.Trace(str(tmp_path / n)), None, {}, "aligned") for n in "ab"]
+    ours, theirs = (one.noise(3, 1, [500], kind) for one in both)
+    assert np.array_equal(ours, theirs) and ours.dtype == np.float32
+    assert 1.5 < np.abs(ours).max() <= most and abs(ours.mean()) < 0.2
+    assert not np.array_equal(ours, both[0].noise(4, 1, [500], kind))
+    both[0].random = "off"
+    assert not both[0].noise(3, 1, [500], kind).any()
 
 
 def test_a_step_ends_when_a_variable_is_updated_again(tmp_path):

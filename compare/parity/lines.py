@@ -592,7 +592,10 @@ def of_untrained(side: Operations, other: Operations, names: list[str]) -> Sourc
     made them if they are not to be trained, or that differentiates by others."""
     stop = of_stop(side, other)
     place = side.lines.get("gradient", "")
-    if stop or not place or set(names) & set(side.lines.get("frozen", ())):
+    frozen = {name: at for name, at in side.lines.get("frozen", {}).items() if name in names}
+    if any(frozen.values()):
+        place = next(filter(None, frozen.values()))
+    elif stop or not place or frozen:
         return stop or of_variables(side, names)
     return SourceLine(place, user_lines.text(place))
 

@@ -28,6 +28,7 @@ from shared import user_lines
 from shared.recorder import (
     ARRAYS,
     CONSTANTS,
+    DRAWN,
     NumberedNoise,
     Recorder,
     describe,
@@ -58,7 +59,7 @@ def install(recorder: Recorder) -> None:
     _fix_seeds()
     differentiations = weakref.WeakKeyDictionary()  # graph -> [(ys, xs, gradients)]
     noise = weakref.WeakKeyDictionary()  # graph -> its NumberedNoise
-    _watch_gradients(differentiations, noise)
+    _watch_gradients(recorder, differentiations, noise)
     _watch_variables(recorder)
     if recorder.operations:
         _watch_optimizers(recorder.operations.lines)
@@ -83,7 +84,7 @@ def _fix_seeds():
     ops.Graph.seed = property(seed, ops.Graph.seed.fset)
 
 
-def _watch_gradients(differentiations, noise):
+def _watch_gradients(recorder, differentiations, noise):
     helper = gradients_util._GradientsHelper
 
     @functools.wraps(helper)
@@ -92,8 +93,13 @@ def _watch_gradients(differentiations, noise):
         ys, xs = (list(v) if isinstance(v, (list, tuple)) else [v] for v in (ys, xs))
         graph = tf.get_default_graph()
         differentiations.setdefault(graph, []).append((ys, xs, found))
-        if graph in noise:
-            noise[graph].number([y.op for y in ys if hasattr(y, "op")])
+        if recorder.random != "own":
+            numbers = noise.setdefault(graph, NumberedNoise())
+            losses = [y.op for y in ys if hasattr(y, "op")]
+            numbers.number(losses)
+            for operation, layer in numbers.drawn():
+                _replace_drawn(recorder, operation, layer)
+            numbers.number(losses)
         return found
 
     gradients_util._GradientsHelper = watched
@@ -189,6 +195,28 @@ def _replace_noise(recorder, noise):
         return dropout(x, rate, noise_shape, draw, *arguments, **keywords)
 
     nn_ops._dropout = aligned
+
+
+def _replace_drawn(recorder, operation, layer):
+    """Lets all that uses a random operation use noise of the step and the layer's number."""
+    tensor = operation.outputs[0]
+    users = tensor.consumers()
+    kind = DRAWN[operation.type]
+    with tf.control_dependencies(None):
+        drawn = tf.numpy_function(
+            lambda shape: recorder.noise(max(recorder.step - 1, 0), layer.number, shape, kind),
+            [operation.inputs[0]],
+            tf.float32,
+        )
+        drawn.set_shape(tensor.shape)
+        given = tf.cast(drawn, tensor.dtype)
+    layer.operations.append(drawn.op)
+    recorder.places[given.op] = operation._id + 0.5
+    recorder.places[drawn.op] = operation._id
+    for user in users:
+        for number, value in enumerate(user.inputs):
+            if value is tensor:
+                user._update_input(number, given)
 
 
 def _watch_runs(recorder, differentiations):
@@ -300,7 +328,7 @@ def _forward(recorder, update, feed_dict):
         return []
     ends = {tensor.op for tensor in update.losses.values()}
     fed = {getattr(key, "op", None) for key in feed_dict or {}}
-    every = sorted(_ancestors(ends), key=lambda operation: operation._id)
+    every = sorted(_ancestors(ends), key=recorder.place)
     batch = [] if fed or getattr(update, "inputs", None) else _batch(every)
     found = []
     for operation in every:

@@ -36,6 +36,7 @@ from shared import user_lines
 from shared.recorder import (
     ARRAYS,
     CONSTANTS,
+    DRAWN,
     KINDS,
     NoiseNumber,
     NumberedNoise,
@@ -105,6 +106,7 @@ class _Watcher:
         self.places = {"optimizer": "", "schedule": "", "step": "", "clip": "", "gradient": ""}
         self.made_at = weakref.WeakKeyDictionary()  # optimizer -> line
         self.assigned_at = {}  # {name: line}, of what is assigned after an update
+        self.frozen_at = weakref.WeakKeyDictionary()  # layer -> line that sets trainable=False
         self.averaged = weakref.WeakKeyDictionary()  # graph -> {name: the stack that assigns it}
         self.twice = {}  # {name: line}, of what a forward pass assigns a second time
         self.noise = weakref.WeakKeyDictionary()  # graph -> its NumberedNoise
@@ -215,9 +217,14 @@ class _Watcher:
         return found
 
     def frozen(self):
-        """Returns the names of the variables that are declared not to be trained."""
+        """Returns {name: line that sets it, or ""} of the variables that are declared not to be
+        trained."""
         every = {name: reference() for name, reference in self.variables.items()}
-        return [name for name, variable in every.items() if not getattr(variable, "trainable", 1)]
+        found = {name: "" for name, v in every.items() if not getattr(v, "trainable", True)}
+        for layer, place in self.frozen_at.items():
+            names = {self.name_of(variable) for variable in layer.variables}
+            found.update((name, place) for name in names if name in found)
+        return found
 
     def initial(self):
         with tf.init_scope():
@@ -247,11 +254,9 @@ class _Watcher:
         @functools.wraps(gradient)
         def differentiated(self, target, sources, *arguments, **keywords):
             watcher.end_eager(target)
-            if _graph() in watcher.noise:
-                watcher.noise[_graph()].number(
-                    [y.op for y in filter(_is_here, tf.nest.flatten(target))]
-                )
             found = gradient(self, target, sources, *arguments, **keywords)
+            if watcher.recorder.random != "own" and tf.inside_function():
+                watcher.number_noise([y.op for y in filter(_is_here, tf.nest.flatten(target))])
             flat = zip(tf.nest.flatten(sources), tf.nest.flatten(found))
             watcher.pending = {watcher.name_of(source): (target, result) for source, result in flat}
             watcher.pending.pop(None, None)
@@ -309,6 +314,7 @@ class _Watcher:
     def watch_layers(self):
         """Learns which line made the layer, or the loss, that an operation belongs to."""
         create, watcher = ops.Graph._create_op_internal, self
+        freeze = Layer.trainable.fset
         for kind in (Layer, Operation, Loss):
             self._watch_making(kind)
         for kind in (Layer, Operation, Loss, CompileLoss):
@@ -321,7 +327,12 @@ class _Watcher:
                 watcher.layer_of[operation] = watcher.layer_line()
             return operation
 
+        def frozen(self, value):
+            freeze(self, value)
+            watcher.frozen_at[self] = "" if value else user_lines.here()
+
         ops.Graph._create_op_internal = created
+        Layer.trainable = Layer.trainable.setter(frozen)
 
     def _watch_making(self, kind):
         """Notes the line that makes a layer; "" for the user's class, whose own lines are better.
@@ -663,7 +674,7 @@ class _Watcher:
             if operation not in seen:
                 seen.add(operation)
                 queue += [tensor.op for tensor in operation.inputs]
-        found = sorted(seen, key=lambda operation: operation._id)
+        found = sorted(seen, key=self.recorder.place)
         return [
             operation
             for operation in found
@@ -743,6 +754,10 @@ class _Watcher:
             eager[step] = eager.get(step, -1) + 1
             return NoiseNumber(eager[step])
 
+        for name in ("normal", "uniform", "truncated_normal"):
+            self._watch_random(tf.random, name, numbered)
+            self._watch_random(tf.random, f"stateless_{name}", numbered)
+
         @functools.wraps(dropout)
         def aligned(x, rate, noise_shape, uniform_sampler, *arguments, **keywords):
             layer = numbered()
@@ -761,6 +776,58 @@ class _Watcher:
             return dropout(x, rate, noise_shape, draw, *arguments, **keywords)
 
         nn_ops._dropout = aligned
+
+    def _watch_random(self, module, name, numbered):
+        """Lets a function give noise of the step and a number in an eager forward pass."""
+        function, watcher = getattr(module, name), self
+        kind = name.replace("stateless_", "").replace("_", " ")
+
+        @functools.wraps(function)
+        def drawn(shape, *arguments, **keywords):
+            found = function(shape, *arguments, **keywords)
+            is_forward = watcher.has_begun and not watcher.has_updated
+            if tf.inside_function() or not is_forward or not found.dtype.is_floating:
+                return found
+            given = inspect.signature(function).bind(shape, *arguments, **keywords)
+            given.apply_defaults()
+            first, second = list(given.arguments.values())[2 if "stateless" in name else 1 :][:2]
+            noise = watcher.recorder.noise(
+                watcher.recorder.step, numbered().number, found.shape, kind
+            )
+            noise = tf.cast(noise, found.dtype)
+            if kind == "uniform":
+                return first + noise * ((1 if second is None else second) - first)
+            return first + noise * second
+
+        setattr(module, name, drawn)
+
+    def number_noise(self, losses):
+        """Numbers what draws noise in a function, and lets random operations draw it, too."""
+        numbers = self.noise.setdefault(_graph(), NumberedNoise())
+        numbers.number(losses)
+        for operation, layer in numbers.drawn():
+            self._replace_drawn(operation, layer)
+        numbers.number(losses)
+
+    def _replace_drawn(self, operation, layer):
+        """Lets all that uses a random operation use noise of the step and the layer's number."""
+        tensor, kind = operation.outputs[0], DRAWN[operation.type]
+        users = tensor.consumers()
+        with tf.control_dependencies(None):
+            drawn = tf.numpy_function(
+                lambda shape: self.recorder.noise(self.recorder.step, layer.number, shape, kind),
+                [operation.inputs[0]],
+                tf.float32,
+            )
+            drawn.set_shape(tensor.shape)
+            given = tf.cast(drawn, tensor.dtype)
+        layer.operations.append(drawn.op)
+        self.recorder.places[given.op] = operation._id + 0.5
+        self.recorder.places[drawn.op] = operation._id
+        for user in users:
+            for number, value in enumerate(user.inputs):
+                if value is tensor:
+                    user._update_input(number, given)
 
 
 class _Flag:
