@@ -786,6 +786,7 @@ class _Watcher:
         def drawn(shape, *arguments, **keywords):
             found = function(shape, *arguments, **keywords)
             is_forward = watcher.has_begun and not watcher.has_updated
+            is_forward = is_forward and not watcher.has("is_inside")  # of a layer that is built now
             if tf.inside_function() or not is_forward or not found.dtype.is_floating:
                 return found
             given = inspect.signature(function).bind(shape, *arguments, **keywords)
