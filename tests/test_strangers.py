@@ -826,6 +826,33 @@ def test_other_operations_to_the_same_numbers_do_not_count(tmp_path):
     assert (found.reference.place, found.candidate.place) == ("old.py:4", "new.py:8")
 
 
+def test_terms_of_a_loss_in_another_order(tmp_path):
+    """A term alone has no counterpart where the other program adds the vectors first."""
+    tanh, elu, square = np.tanh(PRODUCT[3]), np.where(X > 0, X, 1), PRODUCT[3] ** 2
+    old = operations(
+        tmp_path,
+        "old",
+        INPUT,
+        PRODUCT,
+        ("Square", 3, [1], square),
+        ("Tanh", 4, [1], tanh),
+        ("AddV2", 5, [2, 3], square + tanh),
+        ("Mean", 5, [4], (square + tanh).mean()),
+    )
+    new = operations(
+        tmp_path,
+        "new",
+        INPUT,
+        PRODUCT,
+        ("Square", 6, [1], square),
+        ("Mean", 6, [2], square.mean()),
+        ("Elu", 7, [1], elu),
+        ("Mean", 8, [4], elu.mean()),
+        ("AddV2", 9, [3, 5], elu.mean()),
+    )
+    assert lines.locate(old, new).candidate.place == "new.py:7"
+
+
 def in_helper(tmp_path, name, kinds, values):
     """Returns operations that line 9 makes, which lines 3 and 4 call."""
     rows = [INPUT]

@@ -241,7 +241,9 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
     if not entries:
         return None
     mains = {number: _main_input(candidate, number, partners) for number in entries}
-    first = next((number for number in entries if mains[number] is not None), entries[0])
+    known = [number for number in entries if mains[number] is not None] or entries
+    # Terms of a loss may be added up in another order, so what is computed of them comes last.
+    first = next((number for number in known if candidate.shapes[number]), known[0])
     others = reference.apart(back)
     ours = None
     if mains[first] is not None:
