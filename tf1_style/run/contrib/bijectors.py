@@ -1,9 +1,13 @@
 """Stands for `tf.contrib.distributions.bijectors`: those of tensorflow-probability."""
 
+from tf1_style.run import python_names
 from tf1_style.run.contrib.distributions import probability
 
 probability()
 import tensorflow_probability.python.bijectors as today
+from tensorflow_probability.python.bijectors import pad
+
+pad.np = python_names.ROOTS["numpy"]("numpy")  # it calls np.reshape(x, newshape=...)
 
 
 def __getattr__(name):

@@ -1,5 +1,6 @@
 """Stands for `tf.contrib.data`: `tf.data` and `tf.data.experimental`."""
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tf1_style.run.contrib import names_of
@@ -51,8 +52,5 @@ def sliding_window_batch(window_size, stride=None, window_shift=None, window_str
 
 
 def reduce_dataset(dataset, reducer):
-    """Returns what a Reducer makes of all elements."""
-    states = dataset.apply(
-        tf.data.experimental.group_by_reducer(lambda *element: tf.zeros([], tf.int64), reducer)
-    )
-    return tf.data.experimental.get_single_element(states)
+    """Returns the state of a Reducer after all elements; contrib does not finalize it."""
+    return dataset.reduce(reducer.init_func(np.int64(0)), reducer.reduce_func)

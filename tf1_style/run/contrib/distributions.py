@@ -4,6 +4,7 @@ tensorflow-probability, which has grown out of it."""
 import functools
 import importlib
 import sys
+from operator import methodcaller
 
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops.distributions import kullback_leibler, normal, util
@@ -50,6 +51,10 @@ def probability():
             f"{modules.PROJECT} once, which adds the libraries that old programs need"
         ) from None
     type(today.Distribution).__call__ = _make
+    for kind in vars(today).values():
+        for name in ("logits", "probs"):
+            if isinstance(kind, type) and name in vars(kind) and hasattr(kind, f"{name}_parameter"):
+                setattr(kind, name, property(methodcaller(f"{name}_parameter")))
     return today
 
 
@@ -78,6 +83,14 @@ def _new(value):
 
 def MultivariateNormalDiagWithSoftplusScale(loc=None, scale_diag=None, **keywords):
     return probability().MultivariateNormalDiag(loc, tf.nn.softplus(scale_diag), **keywords)
+
+
+def normal_conjugates_known_scale_posterior(prior, scale, s, n):
+    return probability().normal_conjugates_known_scale_posterior(_new(prior), scale, s, n)
+
+
+def normal_conjugates_known_scale_predictive(prior, scale, s, n):
+    return probability().normal_conjugates_known_scale_predictive(_new(prior), scale, s, n)
 
 
 def percentile(x, q, axis=None, interpolation=None, keep_dims=False, *arguments, **keywords):

@@ -34,6 +34,27 @@ def get_placeholders(graph=None):
     return [operation.outputs[0] for operation in operations if operation.type in kinds]
 
 
+def py_func(
+    func, args=(), kwargs=None, output_types=None, output_shapes=None, stateful=True, name=None
+):
+    """tf.py_func that takes arguments by name and knows the shapes of what it returns."""
+    flat = [args, kwargs or {}]
+
+    def call(*values):
+        found, named = tf.nest.pack_sequence_as(flat, values)
+        return func(*found, **named)
+
+    made = tf.py_func(call, tf.nest.flatten(flat), output_types, stateful, name)
+    if output_shapes is not None:
+        for one, shape in zip(tf.nest.flatten(made), _shapes(output_shapes, output_types)):
+            one.set_shape(shape)
+    return made
+
+
+def _shapes(shapes, types):
+    return shapes if isinstance(types, (list, tuple)) else [shapes]
+
+
 def reduce_sum_n(tensors, name=None):
     """Returns the sum of all elements of all tensors."""
     with tf.name_scope(name, "reduce_sum_n", tensors) as scope:

@@ -1,10 +1,11 @@
 """Stands for `tf.contrib.layers`: the layers, initializers and regularizers of tf_slim."""
 
+import functools
 import sys
 
 import tensorflow.compat.v1 as tf
 
-from tf1_style.run.contrib import names_of
+from tf1_style.run.contrib import names_of, resolve
 
 __getattr__ = names_of(
     "tf_slim.layers.layers",
@@ -76,18 +77,24 @@ def bow_encoder(
     scope=None,
     reuse=None,
 ):
-    """Returns the mean of the embeddings of each row, `[batch, embed_dim]`."""
+    """Returns the mean of the embeddings of each row, `[batch, embed_dim]`; 0 is no word."""
     with tf.variable_scope(scope, "bow_encoder", [ids], reuse=reuse):
-        embeddings = tf.get_variable(
+        embeddings = _variables().model_variable(
             "embeddings",
             [vocab_size, embed_dim],
             initializer=initializer,
             regularizer=regularizer,
             trainable=trainable,
         )
-        if isinstance(ids, tf.SparseTensor):
-            return tf.nn.embedding_lookup_sparse(embeddings, ids, None, combiner="mean")
-        return tf.reduce_mean(tf.nn.embedding_lookup(embeddings, ids), 1)
+        if not sparse_lookup:
+            return tf.reduce_mean(tf.nn.embedding_lookup(embeddings, ids), 1)
+        if not isinstance(ids, tf.SparseTensor):
+            ids = tf.sparse.from_dense(ids)
+        return tf.nn.safe_embedding_lookup_sparse([embeddings], ids, combiner="mean", default_id=0)
+
+
+def _variables():
+    return resolve("tf_slim.ops.variables")
 
 
 # The feature columns of contrib, as those of today.
@@ -118,6 +125,7 @@ def sparse_column_with_integerized_feature(column_name, bucket_size, **rest):
 def sparse_column_with_vocabulary_file(
     column_name, vocabulary_file, num_oov_buckets=0, vocab_size=None, default_value=-1, **rest
 ):
+    default_value = None if num_oov_buckets else default_value
     return tf.feature_column.categorical_column_with_vocabulary_file(
         column_name, vocabulary_file, vocab_size, num_oov_buckets, default_value
     )
@@ -129,8 +137,60 @@ def weighted_sparse_column(sparse_id_column, weight_column_name, dtype=tf.float3
     )
 
 
-def input_from_feature_columns(columns_to_tensors, feature_columns, **rest):
-    return tf.feature_column.input_layer(columns_to_tensors, feature_columns)
+def input_from_feature_columns(
+    columns_to_tensors,
+    feature_columns,
+    weight_collections=None,
+    trainable=True,
+    scope=None,
+    cols_to_outs=None,
+):
+    """Returns the columns side by side. Weights have the names that they had in contrib."""
+    tensors = list(columns_to_tensors.values())
+    with tf.variable_scope(scope, "input_from_feature_columns", tensors):
+        outputs = []
+        for column in sorted(set(feature_columns), key=_order):
+            with tf.variable_scope(None, column.name, tensors) as inner:
+                name = getattr(column, "shared_embedding_collection_name", None) or "weights"
+                getter = functools.partial(_get_by, new_name=f"{inner.name}/{name}")
+                with tf.variable_scope(inner, custom_getter=getter):
+                    outputs.append(
+                        tf.feature_column.input_layer(
+                            columns_to_tensors, [column], weight_collections, trainable
+                        )
+                    )
+        if cols_to_outs is not None:
+            cols_to_outs.update(zip(sorted(set(feature_columns), key=_order), outputs))
+        return tf.concat(outputs, 1)
+
+
+def _get_by(getter, name, *arguments, new_name, **options):
+    return getter(new_name, *arguments, **options)
+
+
+_CLASSES = {  # of contrib; the text of a column, by which contrib sorts, begins with its class
+    "BucketizedColumn": "_BucketizedColumn",
+    "NumericColumn": "_RealValuedColumn",
+    "EmbeddingColumn": "_EmbeddingColumn",
+    "SharedEmbeddingColumn": "_EmbeddingColumn",
+    "IndicatorColumn": "_OneHotColumn",
+    "CrossedColumn": "_CrossedColumn",
+    "HashedCategoricalColumn": "_SparseColumnHashed",
+    "IdentityCategoricalColumn": "_SparseColumnIntegerized",
+    "VocabularyListCategoricalColumn": "_SparseColumnKeys",
+    "VocabularyFileCategoricalColumn": "_SparseColumnVocabulary",
+    "WeightedCategoricalColumn": "_WeightedSparseColumn",
+}
+
+
+def _order(column):
+    """The classes of a column and of those inside it, then its name."""
+    name, classes = column.name, []
+    while column is not None:
+        short = type(column).__name__
+        classes.append(_CLASSES.get(short.lstrip("_"), short))
+        column = getattr(column, "categorical_column", None)
+    return [*classes, name]
 
 
 def crossed_column(columns, hash_bucket_size, **rest):

@@ -82,7 +82,28 @@ def read_batch_features(*arguments, **keywords):
     return read_keyed_batch_features(*arguments, **keywords)[1]
 
 
-read_batch_record_features = read_batch_features
+def read_batch_record_features(
+    file_pattern,
+    batch_size,
+    features,
+    randomize_input=True,
+    num_epochs=None,
+    queue_capacity=10000,
+    reader_num_threads=1,
+    name="dequeue_record_examples",
+):
+    """Reads Examples from files of TFRecords."""
+    return read_batch_features(
+        file_pattern,
+        batch_size,
+        features,
+        tf.TFRecordReader,
+        randomize_input=randomize_input,
+        num_epochs=num_epochs,
+        queue_capacity=queue_capacity,
+        reader_num_threads=reader_num_threads,
+        name=name,
+    )
 
 
 def __getattr__(name):

@@ -1,6 +1,7 @@
 """Stands for `tf.contrib.lookup`: TensorFlow's tables, with the names of arguments of contrib."""
 
 import tensorflow.compat.v1 as tf
+from tensorflow.python.ops import lookup_ops
 
 from tf1_style.run.contrib import names_of
 
@@ -21,6 +22,38 @@ class HashTable(tf.lookup.StaticHashTable):
         return self.initializer
 
 
+class MutableHashTable(lookup_ops.MutableHashTable):
+    """Takes `shared_name`."""
+
+    def __init__(self, key_dtype, value_dtype, default_value, shared_name=None, **options):
+        super().__init__(key_dtype, value_dtype, default_value, **options)
+
+
+class MutableDenseHashTable(lookup_ops.DenseHashTable):
+    """Takes `shared_name`."""
+
+    def __init__(
+        self,
+        key_dtype,
+        value_dtype,
+        default_value,
+        empty_key,
+        deleted_key,
+        initial_num_buckets=None,
+        shared_name=None,
+        **options,
+    ):
+        super().__init__(
+            key_dtype,
+            value_dtype,
+            default_value,
+            empty_key,
+            deleted_key,
+            initial_num_buckets,
+            **options,
+        )
+
+
 def index_table_from_tensor(
     mapping,
     num_oov_buckets=0,
@@ -29,8 +62,6 @@ def index_table_from_tensor(
     dtype=tf.string,
     name=None,
 ):
-    from tensorflow.python.ops import lookup_ops
-
     hasher_spec = hasher_spec or lookup_ops.FastHashSpec
     return lookup_ops.index_table_from_tensor(
         mapping, num_oov_buckets, default_value, hasher_spec, dtype, name
@@ -41,8 +72,6 @@ string_to_index_table_from_tensor = index_table_from_tensor
 
 
 def index_to_string_table_from_tensor(mapping, default_value="UNK", name=None):
-    from tensorflow.python.ops import lookup_ops
-
     return lookup_ops.index_to_string_table_from_tensor(mapping, default_value, name)
 
 

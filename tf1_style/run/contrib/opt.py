@@ -389,5 +389,5 @@ class LARSOptimizer(tf.train.Optimizer):
 
 def clip_gradients_by_global_norm(gradients_variables, clip_norm=20.0):
     gradients, variables = zip(*gradients_variables)
-    clipped, _ = tf.clip_by_global_norm(gradients, clip_norm)
-    return list(zip(clipped, variables))
+    clipped, norm = tf.clip_by_global_norm(gradients, clip_norm)
+    return list(zip(clipped, variables)), norm

@@ -89,10 +89,3 @@ class TPUEstimator(Estimator):
         kinds = [one.kind for one in inspect.signature(function).parameters.values()]
         taken = given if inspect.Parameter.VAR_KEYWORD in kinds else util.fn_args(function)
         return function(**{key: value for key, value in given.items() if key in taken})
-
-
-class CrossShardOptimizer:
-    """Averages gradients over a TPU's cores."""
-
-    def __init__(self, *arguments, **keywords):
-        raise modules.Gone("tensorflow.contrib.tpu.CrossShardOptimizer")
