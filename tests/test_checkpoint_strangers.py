@@ -16,7 +16,7 @@ from shared.console import StopRun, UserError, quiet_import
 
 PROGRAMS = ROOT / "tests" / "checkpoints"
 KINDS = ["layers", "momentum", "nesterov", "lstm", "stacked", "gru", "centered", "ema"]
-KINDS += ["partitioned", "embedding", "estimator"]
+KINDS += ["partitioned", "embedding", "estimator", "own_momentum"]
 # What two runs of 20 steps may differ in: the losses are about 1 and 2, and 3 units in the last
 # place of a float32 were measured (3.6e-7). A run without its slots is off by 1e-2 at least.
 ROUNDING, LOST = 2e-6, 5e-3
@@ -90,6 +90,7 @@ def starts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("starts")
     np.savez(folder / "data.npz", X=np.zeros(1), Y=np.zeros(1))
     kinds = ["partitioned", "momentum", "lstm", "gru", "without", "reset_after"]
+    kinds += ["own_momentum", "own_list"]
     forks.run([PROGRAMS / "new.py", folder, "start", *kinds], folder)
     return folder
 
@@ -165,6 +166,20 @@ def test_velocity_is_minus_rate_times_the_accumulator(tensors, like):
     np.testing.assert_array_equal(found[name], -0.5 * MOMENTUM["one/w/Momentum"])
     rate = found["sgd/learning_rate" if like else "optimizer/_learning_rate"]
     assert rate == np.float32(0.5)
+
+
+@pytest.mark.parametrize("kind", ["own_momentum", "own_list"])
+def test_an_optimizer_of_their_own_gets_the_accumulator_as_it_is(tensors, kind):
+    """That of the guide is known by its list; of another one, a map says what its slots are."""
+    slots = [f"{name}/Momentum optimizer/_variables/{2 + i}" for i, name in enumerate(DENSE)]
+    rules = "\n".join(slots * (kind == "own_list"))
+    options = ["--learning_rate=0.5", f"--like={{starts}}/{kind}/new_start"]
+    if kind == "own_list":
+        with pytest.raises(StopRun, match="no counterpart for one/b/Momentum"):
+            tensors(MOMENTUM, *options)
+    found = tensors(MOMENTUM, *options, rules=rules)
+    (slot,) = [name for name in found if name.endswith("sequential_dense_kernel_momentum")]
+    np.testing.assert_array_equal(found[slot], MOMENTUM["one/w/Momentum"])
 
 
 def test_averages_partitions_and_names_decide(tensors):

@@ -18,6 +18,7 @@ MOMENTUM, AVERAGE = "RMSProp's momentum", "moving average"
 _KERAS = [
     {"momentums": VELOCITY},
     {"momentums": M, "velocities": V},
+    {"accumulations": ACCUMULATOR},  # of the class in the guide, which keeps TensorFlow 1's rule
     {"accumulators": "Adagrad's accumulator"},
     {"accumulators": "Ftrl's accumulator", "linears": "Ftrl's linear term"},
     {
@@ -30,6 +31,7 @@ _RMSPROP = {
     "momentums": MOMENTUM,
     "average_gradients": MEAN_GRADIENT,
 }
+KERAS_KINDS = {kind for kinds in [*_KERAS, _RMSPROP] for kind in kinds.values()}
 _AVERAGES = "model_variables_moving_average"
 _OTHERS = re.compile(r"(lion|lamb|nadam|adamax|muon|adafactor|schedule)", re.IGNORECASE)
 _PART = re.compile(r"(.+)/part_(\d+)(/.+)?")

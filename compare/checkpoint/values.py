@@ -10,6 +10,7 @@ from compare.checkpoint.hdf5 import Weights
 from compare.checkpoint.saved import (
     ACCUMULATOR,
     AVERAGE,
+    KERAS_KINDS,
     MEAN_SQUARE,
     MOMENTUM,
     POWER,
@@ -23,11 +24,13 @@ from compare.checkpoint.saved import (
     whole,
 )
 from compare.parity import layouts
+from compare.parity.names import SLOTS
 from shared.console import StopRun, UserError
 
 _MOST_STEPS = 100_000  # 0.999 to this power is too small for a float32
 _MOST_NAMES = 8  # in a message
 _TINY = 1e-37
+KNOWN_SLOTS = {*SLOTS.values(), *KERAS_KINDS}
 FALLING = (
     "the old program's rate changes: from its next change on the two programs compute different "
     "numbers, since Keras's velocity contains the rates of the past"
@@ -161,7 +164,7 @@ class ForProgram:
         self.result = Converted()
         if settings.averages:
             self._take_averages()
-        self._take_slots_as_weights()
+        self._take_rules_for_slots()
         self.pairs = pairing.pair(source, target, renaming)
         self.left_out = {name: True for name in self.pairs.left_out}
         if settings.averages:
@@ -204,19 +207,22 @@ class ForProgram:
             weight.parts, average.parts = average.parts, weight.parts
         self.result.note(f"{len(averages)} weights have the values of their moving averages")
 
-    def _take_slots_as_weights(self) -> None:
-        """Treats a slot as a weight if a rule puts it in the place of one.
+    def _take_rules_for_slots(self) -> None:
+        """Treats a slot as what a rule says, where nothing else tells.
 
-        That may be a moving average that is to be the weight, or a slot for an optimizer that the
-        new program has written itself, whose variables nothing tells from weights.
+        A moving average may become the weight. The slot of an optimizer that the new program has
+        written itself may look like a weight, or like a slot of an unknown kind.
         """
         tells_slots = any(tensor.owner for tensor in self.target.tensors.values())
         for tensor in self.source.tensors.values():
             new = self.renaming(tensor.name) if tensor.owner else None
-            if new not in (None, "-") and (tensor.kind == AVERAGE or not tells_slots):
-                other = pairing.find_target(self.target, tensor.name, new)
-                if self.target.tensors[other].kind == WEIGHT:
-                    tensor.kind, tensor.owner = WEIGHT, None
+            if new in (None, "-"):
+                continue
+            other = self.target.tensors[pairing.find_target(self.target, tensor.name, new)]
+            if other.kind == WEIGHT and (tensor.kind == AVERAGE or not tells_slots):
+                tensor.kind, tensor.owner = WEIGHT, None
+            elif other.owner and other.kind not in KNOWN_SLOTS:
+                other.kind = tensor.kind
 
     # ---- weights and slots
 

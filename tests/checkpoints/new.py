@@ -37,7 +37,28 @@ LAYERS = {
     "gru": lambda: [layers.GRU(5, reset_after=False), layers.Dense(2)],
     "reset_after": lambda: [layers.GRU(5), layers.Dense(2)],
 }
+
+
+class Momentum(optimizers.Optimizer):  # TensorFlow 1's rule, as in the guide
+    def build(self, variables):
+        super().build(variables)
+        self.accumulations = [self.add_variable_from_reference(v, "momentum") for v in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        accumulation = self.accumulations[self._get_variable_index(variable)]
+        self.assign(accumulation, 0.9 * accumulation + gradient)
+        self.assign_sub(variable, learning_rate * accumulation)
+
+
+class AnotherList(Momentum):
+    def build(self, variables):
+        super().build(variables)
+        self.held, self.accumulations = self.accumulations, []
+
+
 OPTIMIZERS = {
+    "own_momentum": lambda: Momentum(0.05),
+    "own_list": lambda: AnotherList(0.05),
     "momentum": lambda: optimizers.SGD(0.05, momentum=0.9),
     "nesterov": lambda: optimizers.SGD(0.05, momentum=0.9, nesterov=True),
     "lstm": lambda: optimizers.RMSprop(0.01, momentum=0.5, epsilon=1e-10),

@@ -68,7 +68,7 @@ def model(kind, x):
 
 
 def training(kind, loss, step):
-    if kind in ("momentum", "nesterov"):
+    if kind in ("momentum", "nesterov", "own_momentum"):
         rate = tf.train.piecewise_constant(step, [5], [0.1, 0.05])
         optimizer = tf.train.MomentumOptimizer(rate, 0.9, use_nesterov=kind == "nesterov")
     elif kind in ("lstm", "centered"):
