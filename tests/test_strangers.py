@@ -952,6 +952,21 @@ def test_what_a_call_is_not_given(tmp_path, is_given):
     assert lines.locate(old, new).candidate.place == ("new.py:5" if is_given else "new.py:8")
 
 
+@pytest.mark.parametrize("is_exchanged", [False, True])
+def test_targets_that_are_exchanged(tmp_path, is_exchanged):
+    total, prices, kinds = X.sum(1, keepdims=True), numbers(6, 1, seed=4), numbers(6, 1, seed=5)
+    rows = INPUT, ("Placeholder", 1, [], prices), ("Placeholder", 1, [], kinds)
+    rows = *rows, ("Sum", 2, [0], total)
+    right = ("Sub", 3, [3, 1], total - prices), ("Square", 3, [4], (total - prices) ** 2)
+    old = operations(tmp_path, "old", *rows, *right)
+    place = CALLED.partition(":")[2]
+    wrong = ("Sub", [3, 2], total - kinds) if is_exchanged else ("Mul", [3, 1], total * prices)
+    wrong = (wrong[0], place, *wrong[1:]), ("Square", place, [4], wrong[2] ** 2)
+    new = operations(tmp_path, "new", *rows, *wrong)
+    new.lines["step"] = "new.py:8"  # as `fit` is given the targets
+    assert lines.locate(old, new).candidate.place == ("new.py:8" if is_exchanged else "new.py:5")
+
+
 def test_what_a_call_is_not_given_behind_a_fused_operation(tmp_path):
     weights, logits, place = np.arange(6.0) + 0.5, numbers(6, 3), CALLED.partition(":")[2]
     data = ("Placeholder", 1, [], logits), ("Placeholder", 1, [], weights)

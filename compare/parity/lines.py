@@ -285,7 +285,12 @@ def _other_line(
     operation = candidate.about[first]
     called = operation["called"]
     is_step = called == candidate.lines.get("step")
-    if called and ((is_called and not is_step) or _lacks_input(sides, ours, first, main, back)):
+    is_given_other = is_step and _takes_other_input(sides, ours, first, back)
+    if called and (
+        (is_called and not is_step)
+        or is_given_other
+        or _lacks_input(sides, ours, first, main, back)
+    ):
         kind, shape = operation["type"], candidate.shapes[first]
         return SourceLine(called, user_lines.text(called), kind, shape, operation["line"]), ""
     if ours is None or main is None:
@@ -308,6 +313,8 @@ def _other_line(
     around = back[inputs[0]] if len(inputs) == 1 else next(iter(known), None)
     if not is_around or around is None or not candidate.about[around]["line"]:
         return None, lacks
+    if not candidate.shapes[around] and len(operation["inputs"]) > 1:
+        return None, lacks  # a weight of one of the terms of a sum
     return _line_beside(candidate, around, first, lacks), lacks
 
 
@@ -407,6 +414,30 @@ def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
         and not any(_holds_as(candidate, other, reference.values[number]) for other in has)
         for number in _before(reference, _last_of_line(reference, ours))
     )
+
+
+def _takes_other_input(sides, ours, first: int, back: list) -> bool:
+    """Says whether the candidate's operation takes something fed that the reference feeds, too, but
+    to another operation, as where the targets of two outputs are exchanged."""
+    if ours is None:
+        return False
+    reference, candidate = sides
+    given = [_fed(side, n) for side, n in ((reference, ours), (candidate, first))]
+    known = {back[number] for number in given[0]}
+    everywhere = {back[n] for n, about in enumerate(reference.about) if about["type"] in INPUTS}
+    return bool(given[0] and known - {None}) and any(n in everywhere - known for n in given[1])
+
+
+def _fed(side: Operations, number: int) -> set[int]:
+    """Returns what is fed to an operation, in any form."""
+    found, queue = set(), list(side.about[number]["inputs"])
+    while queue:
+        number = queue.pop()
+        if _type(side, number) in INPUTS and side.is_telling(number):
+            found.add(number)
+        elif _type(side, number) in FORMS:
+            queue += side.about[number]["inputs"]
+    return found
 
 
 def _last_of_line(side: Operations, number: int) -> int:

@@ -446,7 +446,8 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
         again = runs.narrowed(earlier[-1], parting.step)
         again = again[0], mapping.renamed(again[1], found), again[2]
         between = range(earlier[-1] + 1, parting.step + 1)  # the step before agrees, judged above
-        narrowed = part(*again, sorted({0, 1, *between}), found, fused)
+        seen = [s for s in sorted({0, 1, *between}) if all(s in side.rows for side in again[:2])]
+        narrowed = part(*again, seen, found, fused)
         if narrowed:
             (reference, candidate, envelope), parting = again, narrowed
     sides = reference, candidate, found, parting, envelope

@@ -231,7 +231,9 @@ class _Watcher:
             values = {}
             for name, variable in self.readable().items():
                 try:
-                    values[name] = variable.numpy()
+                    value = variable.numpy()
+                    if variable.shape.is_compatible_with(value.shape):  # else it is empty as yet
+                        values[name] = value
                 except (tf.errors.FailedPreconditionError, NotImplementedError, AttributeError):
                     pass  # not initialized yet
             return values
@@ -650,7 +652,9 @@ class _Watcher:
         self.places["fed"] = self.calling
         # The batch that is fed is the step's that begins: it has to be there before.
         ticket = fed_ticket(self.recorder) if self.recorder.batches else []
-        due = tf.numpy_function(lambda *ticket: begin(), ticket, tf.bool)
+        graph, handed = self.handed or (None, None)
+        with tf.control_dependencies([handed] if graph is _graph() else []):
+            due = tf.numpy_function(lambda *ticket: begin(), ticket, tf.bool)
         due.set_shape([])
         with tf.control_dependencies([due]):
             result = apply()
