@@ -145,6 +145,21 @@ print("load" in vars(pickle), sorted(name for name in math.__dict__ if name == "
     ]
 
 
+def test_what_numpy_has_moved(tmp_path):
+    """The names of its folder `lib`, and those of its files."""
+    text = """
+import numpy as np
+from numpy.lib.function_base import average
+from numpy.lib import stride_tricks
+import numpy.lib.arraysetops as sets
+print(np.lib.pad(np.array([1, 2]), [0, 2], "constant", constant_values=(0, 0)), average([1, 2]))
+print(stride_tricks.as_strided(np.arange(3), (2,), (8,)), sets.intersect1d([1, 2], [2]))
+print(np.lib.stride_tricks is stride_tricks, np.linalg.linalg.norm([3.0, 4.0]))
+"""
+    process = old(tmp_path, text)
+    assert process.stdout.splitlines() == ["[1 2 0 0] 1.5", "[0 1] [2]", "True 5.0"], process.stderr
+
+
 def test_a_library_of_its_time_sees_what_the_program_sees(tmp_path):
     """An installed one, too, if it knows TensorFlow 1 alone."""
     place = tmp_path / "site-packages" / "tflearn"

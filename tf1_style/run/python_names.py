@@ -84,6 +84,12 @@ def _of_generators(function):
     return of_generators
 
 
+_FILES_OF_LIB = (
+    "arraypad arraysetops function_base histograms index_tricks nanfunctions polynomial shape_base "
+    "twodim_base type_check ufunclike utils"
+).split()
+
+
 def _numpy():
     import math
 
@@ -207,6 +213,12 @@ def _numpy():
         names[name] = getattr(np.exceptions, name)
     kinds = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.float32, np.float64)
     names["cast"] = {kind: functools.partial(np.asarray, dtype=kind) for kind in kinds}
+    # The folder `lib` had the names of its files, which are those of numpy itself.
+    for name in {*dir(np), *names}:
+        if not (hasattr(np.lib, name) or isinstance(getattr(np, name, None), types.ModuleType)):
+            names[f"lib.{name}"] = names[name] if name in names else getattr(np, name)
+    names.update({f"lib.{file}": np for file in _FILES_OF_LIB})
+    names.update({"linalg.linalg": np.linalg, "fft.fftpack": np.fft})
     return {f"numpy.{name}": value for name, value in names.items()}
 
 
