@@ -1,6 +1,7 @@
 """compare bench: programs take turns; missed thresholds and missing programs are shown."""
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from compare.bench import drawing, programs, thresholds
 from compare.bench.programs import IMPORT
 from compare.bench.race import Ended, Program
 
+DEEP = "mnist_deep"
+SPARSE = "stories_qa, 10,000 words: sparse updates of the embeddings / dense ones"
 EVEN = {"last": [1.0], "first": [1.0]}
 # A line every so many seconds; then an error.
 PROGRAM = """
@@ -48,6 +51,16 @@ def test_programs_stand_still_while_they_are_not_measured():
         assert one.step == 60
 
 
+def test_lines_from_before_the_measurement_do_not_count():
+    """The signal that pauses a program may come late."""
+    with program(0.02) as one:
+        one.run_to(10)
+        one._signal(signal.SIGCONT)
+        time.sleep(1)
+        one._signal(signal.SIGSTOP)
+        assert one.pace(steps=50) >= 0.002
+
+
 def test_program_that_ends_too_early():
     with program(0.01, lines=3) as one, pytest.raises(Ended, match="^that was the last$"):
         one.run_to(1000)
@@ -73,24 +86,30 @@ def found(**changes):
 
     tf1, tf2 = STYLES
     many = {f"{style} {programs.FAST}": 10.0 for style in STYLES}
-    deep = {tf1: 11.0, tf2: 11.0, **many, "Keras, fit": 13.0, "PyTorch": 9.6}
-    deep["Keras, fit, steps_per_execution"] = 12.0  # which is shown, and has no threshold
-    deep.update({programs.LEGACY: 22.5, programs.LIMIT: 7.2})
+    deep = {tf1: 11.0, tf2: 11.0, **many, "Keras, fit": 15.0, "PyTorch": 11.9}
+    deep["Keras, fit, steps_per_execution"] = 14.0  # which is faster
+    deep["PyTorch, fused, channels_last"] = 12.0
+    deep.update({programs.LEGACY: 22.5, programs.LIMIT: 8.4})
     deep.update({programs.OLD: 12.0, programs.OLD_LEGACY: 22.0})
     half = {tf1: 5.6, tf2: 5.6, **dict.fromkeys(many, 5.4)}
     half["PyTorch, fused, channels_last, autocast"] = 5.0
-    softmax = {tf1: 1.0, tf2: 1.14, **dict.fromkeys(many, 0.44)}
+    softmax = {tf1: 1.0, tf2: 1.09, **dict.fromkeys(many, 0.19), "Keras, fit": 1.22}
+    softmax["PyTorch"] = 0.51
+    stories = {tf1: 5.0, tf2: 5.4, **dict.fromkeys(many, 4.9), "Keras, fit": 6.2}
+    stories["Keras's optimizer in a tf.function"] = 5.0
+    stories.update({f"{style} {programs.SPARSE}": 2.4 for style in STYLES})
     return {
         "command": "python -m compare bench",
         "date": "2026-11-21",
         "device": "a machine",
         "rows": [
             *rows("mnist_softmax", "float32", softmax),
+            *rows("stories_qa", "float32", stories),
             *rows("mnist_deep", "float32", deep),
             *rows("mnist_deep", "bfloat16", half),
         ],
         "causes": [],
-        "start": {IMPORT: [3.0, 2.9], tf1: [4.3, 4.4], tf2: [4.3, 4.4]},
+        "start": {IMPORT: [3.0, 2.9], tf1: [3.6, 3.7], tf2: [3.6, 3.7]},
         "memory": {IMPORT: 500.0, tf1: 1199.0, tf2: 1150.0},
         "logging": {style: {"on": [10.7, 10.8], "off": [10.0, 10.0]} for style in STYLES},
         "recording": {style: {"on": [11.4], "off": [10.0]} for style in STYLES},
@@ -110,29 +129,50 @@ def judged(measured):
 def test_thresholds_that_are_met():
     measured = found()
     of = judged(measured)
-    assert len(of) == 14 and thresholds.all_met(measured)
-    assert of["mnist_deep float32, plain / Keras fit"]["figures"] == {
-        style: round(11 / 13, 4) for style in STYLES
+    assert len(of) == 22 and thresholds.all_met(measured)
+    assert of["mnist_deep float32, plain / Keras fit at its best"]["figures"] == {
+        style: round(11 / 14, 4) for style in STYLES
     }
-    assert of["mnist_deep float32 / PyTorch at its best"]["shown"] == dict.fromkeys(STYLES, "1.04")
-    assert of["mnist_softmax, plain, TF2 / TF1"]["figures"] == {"tf2_style": 1.14}
+    assert of["mnist_deep float32 / PyTorch at its best"]["shown"] == dict.fromkeys(STYLES, "0.84")
+    assert of["mnist_softmax float32, plain, TF2 / TF1"]["figures"] == {"tf2_style": 1.09}
+    assert of["stories_qa float32 / PyTorch at its best"]["figures"] == {}
 
 
 @pytest.mark.parametrize(
     ("model", "name", "factor", "what"),
     [
-        ("mnist_deep", "tf2_style", 1.02, "mnist_deep float32, plain / Keras fit"),
-        ("mnist_deep", "PyTorch", 0.98, "mnist_deep float32 / PyTorch at its best"),
-        ("mnist_deep", programs.LEGACY, 0.98, "mnist_deep float32 / TensorFlow 1.15.5"),
-        ("mnist_deep", programs.OLD, 1.02, "an old program, tf1_style.run / TensorFlow 1.15.5"),
-        ("mnist_deep", programs.LIMIT, 0.98, "mnist_deep float32 / the machine's limit"),
-        ("mnist_softmax", "tf2_style", 1.02, "mnist_softmax, plain, TF2 / TF1"),
+        (DEEP, "tf2_style", 1.09, "mnist_deep float32, plain / Keras fit at its best"),
+        (
+            DEEP,
+            "Keras, fit, steps_per_execution",
+            0.9,
+            "mnist_deep float32, plain / Keras fit at its best",
+        ),
+        (DEEP, "PyTorch", 0.98, "mnist_deep float32 / PyTorch at its best"),
+        (DEEP, programs.LEGACY, 0.98, "mnist_deep float32 / TensorFlow 1.15.5"),
+        (DEEP, programs.OLD, 1.02, "an old program, tf1_style.run / TensorFlow 1.15.5"),
+        (DEEP, programs.LIMIT, 0.98, "mnist_deep float32 / the machine's limit"),
+        ("mnist_softmax", "PyTorch", 0.9, "mnist_softmax float32 / PyTorch at its best"),
+        (
+            "mnist_softmax",
+            "Keras, fit",
+            0.98,
+            "mnist_softmax float32, plain / Keras fit at its best",
+        ),
         (
             "mnist_softmax",
             "tf1_style --steps_per_call=100",
-            1.05,
+            1.06,
             "mnist_softmax --steps_per_call=100 / TF1 plain",
         ),
+        ("stories_qa", "tf2_style", 1.02, "stories_qa float32, plain, TF2 / TF1"),
+        (
+            "stories_qa",
+            "Keras's optimizer in a tf.function",
+            0.97,
+            "stories_qa float32 / Keras's LSTM at its best",
+        ),
+        ("stories_qa", f"tf1_style {programs.SPARSE}", 1.05, SPARSE),
     ],
 )
 def test_step_thresholds_that_are_missed(model, name, factor, what):
@@ -186,8 +226,8 @@ def test_what_was_not_measured_is_not_judged(tmp_path):
         for row in thresholds.thresholds_table(measured).rows
         if row["verdict"] == "not measured"
     ]
-    assert ["PyTorch" in row["what"] for row in unknown] == [True, True]
-    assert len(of) == 14 and thresholds.all_met(measured)
+    assert ["PyTorch" in row["what"] for row in unknown] == [True] * 4
+    assert len(of) == 22 and thresholds.all_met(measured)
     rows = {row["program"]: row for row in thresholds.steps_table("", measured["rows"]).rows}
     assert rows["PyTorch"]["note"] == "No module named 'torch'; install it"
     assert rows["PyTorch"]["ms a step"] == ""
@@ -195,9 +235,11 @@ def test_what_was_not_measured_is_not_judged(tmp_path):
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
 
     of_ours = next(row for row in measured["rows"] if row["is_ours"])
-    of_ours.update(milliseconds=[], fault="it failed")
-    judged(measured)
-    assert not thresholds.all_met(measured)
+    assert thresholds.none_failed(measured)
+    of_ours.update(fault="it failed after a measurement")
+    of = judged(measured)
+    assert not thresholds.none_failed(measured)
+    assert STYLES[0] not in of["mnist_softmax float32, plain / Keras fit at its best"]["figures"]
 
 
 def test_peer_that_is_not_installed(run, tmp_path):

@@ -9,8 +9,8 @@ bench.png to runs/bench. The results are ratios of medians; most of them have a 
 a threshold is missed or a program of the project failed. If another program is not installed, its
 row shows this.
 
-It takes about 45 minutes on two cores and 10 GiB of memory, and needs an idle machine. --quick
-measures less and takes two minutes.
+It takes about two hours on two cores and 16 GiB of memory, and needs an idle machine. --model
+measures one model. --quick measures less and takes two minutes.
 """
 
 import argparse
@@ -64,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data_dir", default="", help="passed to the programs")
     parser.add_argument(
+        "--device",
+        help="passed to the programs: cpu, gpu or gpu:N (default: a GPU if there is one). The "
+        "thresholds are for a CPU; on a GPU they are shown, and do not change the exit code",
+    )
+    parser.add_argument(
         "--output_dir", metavar="DIR", help="default: runs/bench, or runs/bench-quick"
     )
 
@@ -73,10 +78,12 @@ def main(arguments: argparse.Namespace) -> int:
     console = tables.console()
     directory = options.output_dir(arguments, "bench")
     datasets.load(arguments.dataset, arguments.data_dir)  # fails now if the dataset is missing
+    on_gpu = (arguments.device or "").startswith("gpu")
     found = {
         "command": shlex.join(["python", "-m", "compare", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
-        "device": machine.cpu(),
+        "device": f"--device={arguments.device}" if on_gpu else machine.cpu(),
+        "on_gpu": on_gpu,
         "rows": [],
         "causes": [],
     }
@@ -98,4 +105,4 @@ def main(arguments: argparse.Namespace) -> int:
         console.print(tables.rich(table))
     drawing.draw(found, os.path.join(directory, "bench.png"))
     console.print(f"written: {directory}", soft_wrap=True)
-    return 0 if thresholds.all_met(found) else 1
+    return 0 if thresholds.none_failed(found) and (on_gpu or thresholds.all_met(found)) else 1

@@ -26,7 +26,7 @@ def steps(arguments, found: dict, console) -> None:
     has_both = machine.has_bfloat16() and not arguments.quick
     precisions = arguments.precision or programs.PRECISIONS[: 1 + has_both]
     for model in models:
-        for precision in precisions:
+        for precision in precisions if model in programs.IN_BFLOAT16 else precisions[:1]:
             console.print(f"{model}, {precision}")
             with tempfile.TemporaryDirectory() as directory:
                 rows = programs.rows(model, precision, arguments, directory)
@@ -232,7 +232,7 @@ def long(arguments, found: dict, console) -> None:
 
 def _script(style: str, script: str, arguments, run_dir: str, *flags: str) -> list[str]:
     command = [sys.executable, str(runner.ROOT / style / f"{script}.py"), f"--run_dir={run_dir}"]
-    return [*command, *programs.data(arguments), *flags]
+    return [*command, *programs.data(arguments, script), *flags]
 
 
 def _checked(command: list[str], run_dir: str | None = None) -> runner.Outcome:

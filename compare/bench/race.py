@@ -5,6 +5,7 @@ prints such lines can take part.
 """
 
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -35,9 +36,9 @@ class Program:
             start_new_session=True,  # a process group of its own, to signal its children as well
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            text=True,
-            errors="replace",
+            bufsize=0,  # all that is read is in _unread
         )
+        self._unread = b""
 
     def run_to(self, step: int) -> None:
         """Lets the program run to its first line of at least that step.
@@ -70,9 +71,11 @@ class Program:
     def pace(self, seconds: float = 0, steps: int = 1) -> float:
         """Returns the seconds a step, measured over at least that many seconds and steps.
 
-        The measurement begins at the next line, not at the line where the program was paused: it
-        may have run a little further before the signal arrived.
+        The measurement begins at the next line that the program prints, not at the line where it
+        was paused: it may have run further before the signal arrived, and printed more lines.
         """
+        while self._has_line():
+            self._read()
         self._signal(signal.SIGCONT)
         self._read()
         first, started = self.step, time.perf_counter()
@@ -85,9 +88,12 @@ class Program:
 
     def _read(self) -> None:
         """Waits for the next `step N` line."""
-        for line in self._process.stdout:
-            self.printed = line.rstrip("\n")
-            match = runner.PROGRESS.match(line)
+        while self._has_line() or self._receive():
+            line, end, rest = self._unread.partition(b"\n")
+            if not end:
+                continue
+            self._unread, self.printed = rest, line.decode(errors="replace")
+            match = runner.PROGRESS.match(self.printed)
             if match and match[1] == "step":
                 self.step = int(match[2])
                 return
@@ -95,6 +101,18 @@ class Program:
         self._stderr.seek(0)
         lines = self._stderr.read().strip().splitlines()
         raise Ended(lines[-1] if lines else f"exit code {self._process.returncode}")
+
+    def _has_line(self) -> bool:
+        """Says whether the program has printed a whole line that was not read yet."""
+        while select.select([self._process.stdout], [], [], 0)[0] and self._receive():
+            pass
+        return b"\n" in self._unread
+
+    def _receive(self) -> bool:
+        """Waits until the program prints something; returns False if it has ended."""
+        received = os.read(self._process.stdout.fileno(), 2**16)
+        self._unread += received
+        return bool(received)
 
     def _signal(self, number: int) -> None:
         if self._process.poll() is None:

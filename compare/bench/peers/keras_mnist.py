@@ -4,30 +4,10 @@ import work
 
 with work.quiet_import(needs_keras=True):
     import keras
+    import keras_models
     import tensorflow as tf
 
 WAYS = ("fit", "steps_per_execution", "tf_function")
-
-
-def mnist_softmax():
-    return keras.Sequential([keras.Input([784]), keras.layers.Dense(10)])
-
-
-def mnist_deep():
-    return keras.Sequential(
-        [
-            keras.Input([784]),
-            keras.layers.Reshape([28, 28, 1]),
-            keras.layers.Conv2D(32, 5, padding="same", activation="relu"),
-            keras.layers.MaxPooling2D(),
-            keras.layers.Conv2D(64, 5, padding="same", activation="relu"),
-            keras.layers.MaxPooling2D(),
-            keras.layers.Flatten(),
-            keras.layers.Dense(1024, activation="relu"),
-            keras.layers.Dropout(0.5),
-            keras.layers.Dense(10),
-        ]
-    )
 
 
 class Lines(keras.callbacks.Callback):
@@ -53,11 +33,15 @@ class Lines(keras.callbacks.Callback):
             work.say(self.done)
 
 
-def fit(arguments, model, loss, optimizer):
+def fit(arguments, model, losses, optimizer):
+    """Runs `fit`; where the model has its own `train_step`, as mnist_gan, that is compiled."""
     steps_per_execution = 100 if arguments.way == "steps_per_execution" else 1
+    has_several = len(losses) > 1
+    loss, _ = one(losses) or (None, None)
     model.compile(
         optimizer,
-        loss,
+        {name: loss for name, (loss, _) in losses.items()} if has_several else loss,
+        loss_weights={name: w for name, (_, w) in losses.items()} if has_several else None,
         steps_per_execution=steps_per_execution,
         jit_compile=False if arguments.nojit_compile else "auto",
     )
@@ -65,10 +49,10 @@ def fit(arguments, model, loss, optimizer):
     batch_size = work.MODELS[arguments.model].batch_size
     # All epochs have the same order; the project's programs shuffle before each epoch.
     order = [work.indices(k, arguments, len(examples)) for k in range(len(examples) // batch_size)]
-    images, labels = work.batch(examples, work.np.concatenate(order))
+    inputs, targets = work.parts(examples, work.np.concatenate(order))
     model.fit(
-        images,
-        labels,
+        inputs if len(inputs) > 1 else one(inputs),
+        targets if len(targets) > 1 else one(targets),
         batch_size=batch_size,
         epochs=-(-arguments.max_steps // len(order)),
         shuffle=False,
@@ -77,35 +61,60 @@ def fit(arguments, model, loss, optimizer):
     )
 
 
-def tf_function(arguments, model, loss, optimizer):
+def one(named):
+    """Returns the only value of a dict; None if it is empty, as the targets of mnist_gan."""
+    return next(iter(named.values()), None)
+
+
+def tf_function(arguments, model, losses, optimizer):
     optimizer.build(model.trainable_variables)
     examples = work.examples(arguments)
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, 784], tf.float32), tf.TensorSpec([None], tf.int64)]
-    )
-    def update(images, labels):
+    def batch(number):
+        return work.parts(examples, work.indices(number, arguments, len(examples)))
+
+    def signature(arrays):
+        return {
+            name: tf.TensorSpec([None, *array.shape[1:]], array.dtype)
+            for name, array in arrays.items()
+        }
+
+    @tf.function(input_signature=[*map(signature, batch(0))])
+    def update(inputs, targets):
         with tf.GradientTape() as tape:
-            value = loss(labels, model(images, training=True))
+            outputs = model(inputs if len(inputs) > 1 else one(inputs), training=True)
+            outputs = outputs if len(targets) > 1 else {name: outputs for name in targets}
+            terms = [
+                weight * loss(targets[name], outputs[name])
+                for name, (loss, weight) in losses.items()
+            ]
+            value = tf.add_n(terms) if len(terms) > 1 else terms[0]
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
         return value
 
     def step(number):
-        images, labels = work.batch(examples, work.indices(number, arguments, len(examples)))
-        float(update(tf.constant(images), tf.constant(labels)))
+        inputs, targets = (
+            {name: tf.constant(array) for name, array in arrays.items()} for arrays in batch(number)
+        )
+        float(update(inputs, targets))
 
     work.train(step, arguments)
 
 
 def main():
     arguments = work.parse(__doc__, WAYS, "nojit_compile")
-    model = {"mnist_softmax": mnist_softmax, "mnist_deep": mnist_deep}[arguments.model]()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    rate = work.MODELS[arguments.model].learning_rate
-    is_softmax = arguments.model == "mnist_softmax"
-    optimizer = keras.optimizers.SGD(rate) if is_softmax else keras.optimizers.Adam(rate)
-    (tf_function if arguments.way == "tf_function" else fit)(arguments, model, loss, optimizer)
+    constants = work.MODELS[arguments.model]
+    model = getattr(keras_models, arguments.model)()
+    _, targets = work.parts(work.examples(arguments), slice(1))
+    losses = {name: loss for name, loss in keras_models.losses().items() if name in targets}
+    optimizers = {
+        "sgd": keras.optimizers.SGD,
+        "adam": keras.optimizers.Adam,
+        "rmsprop": keras.optimizers.RMSprop,
+    }
+    optimizer = optimizers[constants.optimizer](constants.learning_rate)
+    (tf_function if arguments.way == "tf_function" else fit)(arguments, model, losses, optimizer)
 
 
 if __name__ == "__main__":

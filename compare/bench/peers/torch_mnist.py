@@ -1,4 +1,4 @@
-"""The project's models in PyTorch: the default optimizer, the fused one, bfloat16 autocast."""
+"""The project's models in PyTorch: the default optimizer, the fused one, compiled, bfloat16."""
 
 import sys
 
@@ -6,63 +6,79 @@ import work
 
 try:
     import torch
-    from torch import nn
+    import torch_models
 except ModuleNotFoundError as error:
     sys.exit(
         f"{error}; .venv/bin/python -m pip install torch==2.13.0 "
         "--extra-index-url https://download.pytorch.org/whl/cpu"
     )
 
-WAYS = ("default", "fused", "bfloat16")
+WAYS = ("default", "fused", "compiled", "bfloat16")
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
 
 
-def mnist_softmax():
-    return nn.Linear(784, 10)
-
-
-def mnist_deep():
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 5, padding="same"),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 5, padding="same"),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(7 * 7 * 64, 1024),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(1024, 10),
+def optimizer_of(module, constants, is_fused):
+    """Returns the optimizer; PyTorch has no fused RMSprop, but one loop over all parameters."""
+    kind = "foreach" if constants.optimizer == "rmsprop" else "fused"
+    options = {kind: True} if is_fused else {}
+    # Keras and the project weigh the last square with 0.1, PyTorch with 0.01.
+    options.update({"alpha": 0.9} if constants.optimizer == "rmsprop" else {})
+    return OPTIMIZERS[constants.optimizer](
+        module.parameters(), lr=constants.learning_rate, **options
     )
+
+
+def tensors(examples):
+    """Returns all inputs and targets as tensors, so that a step only picks its rows.
+
+    Those of stereo_xception would take gigabytes, so each step draws its own.
+    """
+    parts = work.parts(examples, slice(None))
+    return [{name: on_device(array) for name, array in part.items()} for part in parts]
+
+
+def on_device(array):
+    return torch.from_numpy(array).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def main():
     arguments = work.parse(__doc__, WAYS)
     torch.manual_seed(0)
     constants = work.MODELS[arguments.model]
-    model = {"mnist_softmax": mnist_softmax, "mnist_deep": mnist_deep}[arguments.model]()
+    module = getattr(torch_models, arguments.model)()
+    module = module.to("cuda" if torch.cuda.is_available() else "cpu")
     is_fused = arguments.way != "default"
     if is_fused:
-        model = model.to(memory_format=torch.channels_last)
-    optimizers = {"mnist_softmax": torch.optim.SGD, "mnist_deep": torch.optim.Adam}
-    optimizer = optimizers[arguments.model](
-        model.parameters(), lr=constants.learning_rate, fused=is_fused or None
-    )
+        module = module.to(memory_format=torch.channels_last)
     examples = work.examples(arguments)
-    # All images as floats at once, so that a step only picks its rows.
-    images, labels = map(torch.from_numpy, work.batch(examples, slice(None)))
-    if arguments.model == "mnist_deep":
-        images = images.reshape(-1, 1, 28, 28)
-        if is_fused:
-            images = images.to(memory_format=torch.channels_last)
+    kept = tensors(examples) if arguments.model != "stereo_xception" else None
+    is_gan = arguments.model == "mnist_gan"
+    sides = [module.discriminator, module.generator] if is_gan else [module]
+    optimizers = [optimizer_of(side, constants, is_fused) for side in sides]
+
+    def losses(inputs, targets):
+        if is_gan:
+            return (loss for _, loss in module.losses(**inputs))
+        return iter([torch_models.loss(module(**inputs), targets)])
+
+    if arguments.way == "compiled":
+        module.forward = torch.compile(module.forward)
 
     def step(number):
-        batch = torch.from_numpy(work.indices(number, arguments, len(examples)))
-        optimizer.zero_grad()
+        rows = work.indices(number, arguments, len(examples))
+        if kept:
+            rows = on_device(rows)
+            inputs, targets = ({name: a[rows] for name, a in part.items()} for part in kept)
+        else:
+            parts = work.parts(examples, rows)
+            inputs, targets = ({name: on_device(a) for name, a in part.items()} for part in parts)
         with torch.autocast("cpu", torch.bfloat16, enabled=arguments.way == "bfloat16"):
-            loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])
-        loss.backward()
-        optimizer.step()
+            found = losses(inputs, targets)
+            for optimizer in optimizers:
+                module.zero_grad()
+                loss = next(found)
+                loss.backward()
+                optimizer.step()
         loss.item()
 
     work.train(step, arguments)
