@@ -2,6 +2,7 @@
 # Sets up .venv, trains both models in both styles, and prints a table of their accuracies.
 #
 #   ./run_all.sh [--quick] [...]   passes all arguments to `python -m compare accuracy`
+#   ./run_all.sh --device=gpu      the same on a GPU, and then measures the steps of all models on it
 #   ./run_all.sh old old.py [...]  runs an old TensorFlow 1 program, unchanged, in this folder
 #   ./run_all.sh test [...]        runs the tests; passes all other arguments to pytest
 #   ./run_all.sh legacy [...]      also sets up .venv-tf115 with TensorFlow 1.15.5, and runs the
@@ -93,6 +94,23 @@ run_tests() {
   exec "$venv/bin/python" -m pytest "$@"
 }
 
+# on_gpu [OPTION...]: the accuracies and the parity of the twins, and then the benchmark, on a GPU.
+on_gpu() {
+  local option status=0 of_bench=()
+  for option in "$@"; do
+    case $option in
+      --quick | --device=* | --data_dir=* | --dataset=*) of_bench+=("$option") ;;
+    esac
+  done
+  export PYTHONPATH=$root
+  "$venv/bin/python" -m compare accuracy "$@" || status=$?
+  if [ $status -gt 1 ]; then # no GPU, or a wrong option
+    exit $status
+  fi
+  "$venv/bin/python" -m compare bench --part=steps "${of_bench[@]}" || status=$?
+  exit $status
+}
+
 command=${1:-}
 if [ "$command" = legacy ]; then
   install "$root/.venv-tf115" find_python37 "$root/tests/requirements-tf115.txt"
@@ -109,5 +127,8 @@ case $command in
   old) PYTHONPATH=$root${path:+:$path} exec "$venv/bin/python" -m tf1_style.run "${@:2}" ;;
   test) run_tests "${@:2}" ;;
   legacy) run_tests -m 'legacy and not accuracy' "${@:2}" ;;
+esac
+case " $* " in
+  *" --device=gpu"*) on_gpu "$@" ;;
   *) PYTHONPATH=$root exec "$venv/bin/python" -m compare accuracy "$@" ;;
 esac

@@ -103,6 +103,8 @@ def main(arguments: argparse.Namespace) -> int:
             settings = _trace_settings(script, run_dir if is_recorded else None)
             with runner.progress(console, f"{style}/{script}", threshold.steps) as follow:
                 outcome = runner.run(command, run_dir, follow, settings)
+            if outcome.exit_code == 2 and (arguments.device or "").startswith("gpu"):
+                raise UserError(outcome.error)  # no such GPU: the other programs will not see one
             twin = next((row for row in rows if row.script == script), None)
             rows.append(_row(script, style, dataset, threshold, run_dir, outcome))
             _judge(rows[-1], twin, outcome, threshold, is_recorded)

@@ -78,6 +78,20 @@ def test_sets_up_once_and_runs_from_anywhere(project, tmp_path):
 
 
 @pytest.mark.proof
+@pytest.mark.parametrize(("code", "commands"), [(0, 2), (1, 2), (2, 1)])
+def test_on_a_gpu(project, code, commands):
+    """The benchmark follows the accuracies, unless there is no GPU: 2 is an error of the user."""
+    (project / "compare" / "__main__.py").write_text(
+        f"import sys\nprint(sys.argv[1:])\nsys.exit({code} if 'accuracy' in sys.argv else 0)\n"
+    )
+    process = run_all("./run_all.sh", project, "--quick", "--device=gpu:1", "--seed=3")
+    lines = ["['accuracy', '--quick', '--device=gpu:1', '--seed=3']"]
+    lines += ["['bench', '--part=steps', '--quick', '--device=gpu:1']"]
+    assert process.stdout.splitlines() == lines[:commands]
+    assert process.returncode == code
+
+
+@pytest.mark.proof
 def test_what_was_cut_short_is_done_again(project):
     (project / ".venv").mkdir()
     (project / ".venv" / "half").write_text("")
