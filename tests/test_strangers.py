@@ -355,6 +355,8 @@ def test_gradients_that_are_applied_twice(tmp_path):
     found = mapping.find(*sides, lambda name: None)
     cause = evidence.explain(*sides, found, envelope.Parting(2, 0.0, {"w": 9.0}), [sides[0]])
     assert "called twice for one gradient" in cause.texts[0] and cause.place == evidence.IN_STEP
+    early = evidence.explain(*sides, found, envelope.Parting(1, 0.0, {"w": 9.0}), [sides[0]])
+    assert early.texts == cause.texts
 
 
 AVERAGE, SHADOW = "w/ExponentialMovingAverage", "Variable_7"
@@ -957,10 +959,10 @@ def test_targets_that_are_exchanged(tmp_path, is_exchanged):
     total, prices, kinds = X.sum(1, keepdims=True), numbers(6, 1, seed=4), numbers(6, 1, seed=5)
     rows = INPUT, ("Placeholder", 1, [], prices), ("Placeholder", 1, [], kinds)
     rows = *rows, ("Sum", 2, [0], total)
-    right = ("Sub", 3, [3, 1], total - prices), ("Square", 3, [4], (total - prices) ** 2)
+    right = ("Sub", 3, [1, 3], total - prices), ("Square", 3, [4], (total - prices) ** 2)
     old = operations(tmp_path, "old", *rows, *right)
     place = CALLED.partition(":")[2]
-    wrong = ("Sub", [3, 2], total - kinds) if is_exchanged else ("Mul", [3, 1], total * prices)
+    wrong = ("Sub", [2, 3], total - kinds) if is_exchanged else ("Mul", [3, 1], total * prices)
     wrong = (wrong[0], place, *wrong[1:]), ("Square", place, [4], wrong[2] ** 2)
     new = operations(tmp_path, "new", *rows, *wrong)
     new.lines["step"] = "new.py:8"  # as `fit` is given the targets

@@ -310,18 +310,20 @@ class Evidence:
         return not self.parting.loss
 
     def applied_twice(self):
-        still = [self._keeps_gradients(side) for side in self.sides]
+        still = [
+            self._keeps_gradients(side, self.before, self.step)
+            or self._keeps_gradients(side, self.step, self.step + 1)
+            for side in self.sides
+        ]
         if still[0] == still[1]:
             return None
         who = "candidate" if still[1] else "reference"
         return Cause([APPLIED_TWICE.format(side=who)], IN_STEP)
 
-    def _keeps_gradients(self, side):
-        """Says whether the gradients are those of the step before, bit for bit."""
+    def _keeps_gradients(self, side, *steps):
+        """Says whether the gradients of two steps are the same, bit for bit."""
         names = [f"differentiated/{name}" for name in self.trained]
-        pairs = [
-            [self.value(side, name, step) for step in (self.before, self.step)] for name in names
-        ]
+        pairs = [[self.value(side, name, step) for step in steps] for name in names]
         known = [(a, b) for a, b in pairs if a is not None and b is not None]
         return any(np.any(a) for a, _ in known) and all(np.array_equal(a, b) for a, b in known)
 

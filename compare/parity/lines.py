@@ -422,15 +422,20 @@ def _takes_other_input(sides, ours, first: int, back: list) -> bool:
     if ours is None:
         return False
     reference, candidate = sides
-    given = [_fed(side, n) for side, n in ((reference, ours), (candidate, first))]
+    given = [_fed_to_line(side, n) for side, n in ((reference, ours), (candidate, first))]
     known = {back[number] for number in given[0]}
     everywhere = {back[n] for n, about in enumerate(reference.about) if about["type"] in INPUTS}
     return bool(given[0] and known - {None}) and any(n in everywhere - known for n in given[1])
 
 
-def _fed(side: Operations, number: int) -> set[int]:
-    """Returns what is fed to an operation, in any form."""
-    found, queue = set(), list(side.about[number]["inputs"])
+def _fed_to_line(side: Operations, number: int) -> set[int]:
+    """Returns what is fed, in any form, to the operations of one's line and scope."""
+
+    def place(n):
+        return side.about[n]["stack"], side.about[n]["name"].rpartition("/")[0]
+
+    beside = [n for n in range(side.count) if place(n) == place(number)]
+    found, queue = set(), [other for n in beside for other in side.about[n]["inputs"]]
     while queue:
         number = queue.pop()
         if _type(side, number) in INPUTS and side.is_telling(number):
@@ -544,7 +549,8 @@ def partner(side: Operations, number: int, other: Operations) -> int | None:
 
 
 def _main_input(side: Operations, number: int, partners: list) -> int | None:
-    """Returns the largest input of an operation that has a partner and tells something."""
+    """Returns the largest input of an operation that has a partner and tells something; of two, the
+    one that is computed, as a prediction beside its target."""
     inputs = [
         other
         for other in side.about[number]["inputs"]
@@ -552,7 +558,11 @@ def _main_input(side: Operations, number: int, partners: list) -> int | None:
         and side.is_telling(other)
         and (side.about[other]["type"] == "Placeholder" or side.about[other]["type"] not in SOURCES)
     ]
-    return max(inputs, key=lambda other: side.values[other].size, default=None)
+    return max(
+        inputs,
+        key=lambda other: (side.values[other].size, _type(side, other) not in INPUTS),
+        default=None,
+    )
 
 
 def _next(side: Operations, number: int, apart: set[int]) -> int | None:

@@ -485,7 +485,9 @@ class _Watcher:
         kind = type(optimizer).__name__
         with tf.init_scope():  # it reads a variable
             settings = optimizer.get_config()
-        settings["learning_rate"] = self.rate
+        # Where gradients are accumulated, the update is in a branch.
+        is_known = not isinstance(self.rate, tf.Tensor) or _is_at_hand(self.rate)
+        settings["learning_rate"] = self.rate if is_known else optimizer.learning_rate
         if kind == "SGD" and settings.get("momentum"):
             kind = "Momentum"
         elif kind == "SGD":
@@ -705,6 +707,7 @@ class _Watcher:
             for tensor in filter(_is_at_hand, tf.nest.flatten(target)):
                 losses[str(id(tensor))] = tensor
         differentiated = {name: result for name, (_, result) in pending.items()}
+        gradients = {name: g for name, g in gradients.items() if _is_at_hand(g)}
         inputs = {str(number): tensor for number, tensor in enumerate(self.inputs())}
         variables = {**self.readable(), **_squares(differentiated)}
         return [
