@@ -36,7 +36,7 @@ def test_pace_is_that_of_the_steps():
         other.run_to(10)
         ratio = other.pace(seconds=1) / one.pace(seconds=1)
         assert 3 < ratio < 7
-        assert 0.002 <= one.pace(steps=50) < 0.01
+        assert 0.0019 <= one.pace(steps=500) < 0.01  # a line may be read a little late
 
 
 def test_programs_stand_still_while_they_are_not_measured():
@@ -58,7 +58,7 @@ def test_lines_from_before_the_measurement_do_not_count():
         one._signal(signal.SIGCONT)
         time.sleep(1)
         one._signal(signal.SIGSTOP)
-        assert one.pace(steps=50) >= 0.002
+        assert one.pace(seconds=1) >= 0.0019
 
 
 def test_program_that_ends_too_early():
