@@ -1,7 +1,8 @@
 """Finds the entries of the migration guide about a message or a symptom.
 
-An entry whose message is in the text comes first, then one about a name that the message says is
-missing, then the one whose words fit best, by Okapi BM25 (Robertson and Zaragoza 2009).
+An entry comes first that has what the message says is gone in a table, then one whose message is in
+the text, then one about a name that the message says is missing, then the one whose words fit best,
+by Okapi BM25 (Robertson and Zaragoza 2009).
 """
 
 import ast
@@ -29,6 +30,8 @@ LONG = 3  # words that a sentence of a message needs to be known by
 MOVED = "tf.log and other names that moved"
 KEPT = "tf.compat.v1 and tf_upgrade_v2"
 KERAS = "cannot import name 'np_utils' from 'keras.utils'"
+ANY = "any"
+KERAS_NAMES = "module 'keras.losses' has no attribute 'mean_squared_error'"
 
 _STOP = set(
     "a about after again all also an and any are as at be because been before but by can cannot do "
@@ -64,6 +67,31 @@ _OTHERS = {
     "module": re.compile(r"(?P<kind>)[Nn]o module named ['\"]?(?P<name>[\w.]+)['\"]?"),
     "variable": re.compile(rf"(?P<kind>)name {_NAME} is not defined"),
 }
+# What went, as the first column of a table has it: fit(nb_epoch=), init= of any layer,
+# optimizer.lr, history["acc"], keras.layers.merge.
+_ARGUMENT = re.compile(
+    r"(?:(?P<owner>\w+)\.)?(?P<call>\w+)\(\) got an unexpected keyword argument '(?P<name>\w+)'"
+)
+_ARGUMENTS = re.compile(
+    r"(?:Unrecognized keyword arguments passed to (?P<call>\w+)|Argument\S* not recognized): "
+    r"\{(?P<names>.*)"
+)
+_ATTRIBUTE = re.compile(r"(?P<kind>\w+)'? (?:object )?has no attribute '(?P<name>\w+)'")
+_KEY = re.compile(r"KeyError: '(?P<name>\w+)'")
+_KINDS = {
+    "optimizer": r"SGD|RMSprop|Ada\w+|Nadam|Ftrl|Lion|Lamb|Muon|\w*Optimizer",
+    "model": r"Sequential|Functional|\w*Model",
+    "layer": r"\w*(?:Dense|Conv\dD|Conv\dDTranspose|LSTM|GRU|RNN|Embedding|Normalization|Dropout"
+    r"|Pooling\dD|Flatten|Activation|InputLayer|Lambda|Layer|Sequential|Functional)",
+    "metric": r"Mean|\w*Accuracy|AUC|Precision|Recall|F1Score|\w*Metric",
+    "callback": r"\w*Callback|EarlyStopping|ModelCheckpoint|TensorBoard",
+    "dataset": r"\w*Dataset(?:V\d)?",
+    "iterator": r"\w*Iterator(?:Base|V\d)?",
+    "tensor": r"EagerTensor|SymbolicTensor|Tensor|KerasTensor",
+    "variable": r"ResourceVariable|Variable",
+    "shape": r"tuple",
+}
+_TABLE = re.compile(r"^\| (?P<old>[^|]*`[^|]*) \| (?P<new>[^|]*) \|", re.MULTILINE)
 _ROW = re.compile(
     r"^\| (?P<names>.*?) \| .*\(migration/[\w-]+\.md#(?P<slug>[^)]+)\) \|$", re.MULTILINE
 )
@@ -80,6 +108,7 @@ class Document:
     sentences : those of its message.
     forms : other forms of the message: the title, and what is quoted as seen.
     names : what the index has beside it.
+    gone : what its tables have in the first column, and what they have beside it.
     """
 
     words: collections.Counter
@@ -87,6 +116,7 @@ class Document:
     sentences: list[str]
     forms: list[str]
     names: list[str]
+    gone: dict[str, str]
 
 
 def search(message: str, code: str = "") -> list[guide.Entry]:
@@ -95,21 +125,83 @@ def search(message: str, code: str = "") -> list[guide.Entry]:
     None if the guide knows nothing about the message.
     """
     entries, documents = _library()
+    message = _as_written(message, code)
     said, missing, words = _plain(message), _missing(message), _words(_named(message))
     exact = [_exact(document, said) for document in documents]
-    named = _named_entries(message, missing)
+    named = _named_entries(message, [*missing, *_whole(missing, code)])
+    went = _gone(message, code)
+    gone = [len(_replaced(document, went)) for document in documents]
     scores, best = _bm25(documents, words)
     with_code, _ = _bm25(documents, [*words, *_words(code)])
     order = sorted(
-        range(len(entries)), key=lambda n: (-exact[n], -named[n], -with_code[n], -scores[n], n)
+        range(len(entries)),
+        key=lambda n: (-gone[n], -exact[n], -named[n], -with_code[n], -scores[n], n),
     )
     if not order or not (
-        exact[order[0]]
+        gone[order[0]]
+        or exact[order[0]]
         or named[order[0]]
         or _is_known(message, documents[order[0]], max(scores) / max(best, 1e-9))
     ):
         return []
-    return [entries[n] for n in order if exact[n] or named[n] or with_code[n] > 0]
+    return [entries[n] for n in order if gone[n] or exact[n] or named[n] or with_code[n] > 0]
+
+
+def replaced(entry: guide.Entry, message: str, code: str = "") -> dict[str, str]:
+    """Returns what a message says is gone and the entry's tables have, with what is instead."""
+    entries, documents = _library()
+    return _replaced(documents[entries.index(entry)], _gone(_as_written(message, code), code))
+
+
+def _as_written(message: str, code: str) -> str:
+    """Returns a message with tf.losses, if the line has it: TensorFlow 2 names Keras's module."""
+    for module in ("losses", "metrics", "initializers"):
+        if re.search(rf"\btf\.{module}\.", f"{message} {code}"):
+            message = re.sub(rf"'keras[\w.]*\.{module}'", f"'tensorflow.{module}'", message)
+    return message
+
+
+def _replaced(document: Document, names: set[str]) -> dict[str, str]:
+    """Returns the rows of an entry's tables about some names; a row of "*" is about several."""
+    return {
+        row: new
+        for row, new in document.gone.items()
+        if any(_is_about(row, name) for name in names)
+    }
+
+
+def _is_about(row: str, name: str) -> bool:
+    kind, _, last = name.partition(".")
+    return (
+        row == name
+        or ("*" in row and fnmatch.fnmatchcase(name, row))
+        or (kind == ANY and row.partition(".")[0] in _KINDS and row.partition(".")[2] == last)
+    )
+
+
+def _gone(message: str, code: str) -> set[str]:
+    """Returns what a message says is gone, as a table of the guide may have it."""
+    names = []
+    for found in _ARGUMENT.finditer(message):
+        call = found["owner"] if found["call"] == "__init__" else found["call"]
+        names.append(f"{call}({found['name']}=)")
+    from_file = re.search(r"load_model|from_(?:json|config)\(|deserializ", f"{message} {code}")
+    for found in _ARGUMENTS.finditer("" if from_file else message):
+        for name in re.findall(r"'(\w+)': ", found["names"]):
+            names += [f"{name}=", f"{found['call']}({name}=)"]
+    for found in _ATTRIBUTE.finditer(message):
+        kinds = [kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, found["kind"])]
+        if "_" in found["name"].strip("_") and not kinds:
+            kinds = [ANY]  # a class of the user's, which inherits from one of Keras
+        names += [f"{kind}.{found['name']}" for kind in kinds]
+    names += [f'history["{found["name"]}"]' for found in _KEY.finditer(message)]
+    return {*names, *(name for name in _missing(message) if name.startswith("keras."))}
+
+
+def _whole(missing: list[str], code: str) -> list[str]:
+    """Returns the names in a line that begin with a missing one: tf.contrib.learn of tf.contrib."""
+    names = re.findall(r"\btf\.[\w.]*\w", code)
+    return [name for name in names for start in missing if name.startswith(f"{start}.")]
 
 
 @functools.cache
@@ -127,11 +219,13 @@ def _is_known(message: str, document: Document, part: float) -> bool:
         for name in _names(text)
         if not name.endswith("error") and not document.telling.isdisjoint(_words(name))
     ]
+    # Whose attribute a row of a table is, the row says: not that of any object.
+    in_rows = {_stem(f"object.{row.rpartition('.')[2]}".lower()) for row in document.gone}
     if any(
         re.search(r"[._]", word) or (_IDENTIFIER.search(name) and word == name.lower())
         for name in shared
         for word in _words(name)
-        if word in document.words
+        if word in document.words and word not in in_rows
     ):
         return True
     quoted = re.findall(r"'([\w.]{3,})'", text)
@@ -145,7 +239,7 @@ def _is_known(message: str, document: Document, part: float) -> bool:
 
 def _missing(message: str) -> list[str]:
     """Returns the names that a message says are missing, such as tf.train.AdamOptimizer."""
-    names = [_full_name(found) for pattern in _MISSING for found in pattern.finditer(message)]
+    names = _full_names(message)
     # tf.losses, tf.metrics and tf.initializers are Keras's in TensorFlow 2.
     own = re.compile(r"keras\.(?=(?:losses|metrics|initializers)\.)")
     return [*names, *(own.sub("tf.", name) for name in names if own.match(name))]
@@ -159,6 +253,10 @@ def _named(message: str) -> str:
     for kind, pattern in _OTHERS.items():
         message = pattern.sub(rf"\g<kind> {kind}.\g<name>", message)
     return message
+
+
+def _full_names(message: str) -> list[str]:
+    return [_full_name(found) for pattern in _MISSING for found in pattern.finditer(message)]
 
 
 def _full_name(found: re.Match) -> str:
@@ -199,7 +297,8 @@ def _named_entries(message: str, missing: list[str]) -> list[int]:
             titles.add(MOVED)
         elif not any(_stem(name.lower()) in document.words for document in documents):
             last |= {KEPT} if name in renames() else set()
-            last |= {KERAS} if name.startswith("keras.") and "attribute" not in message else set()
+            if name.startswith("keras."):
+                last.add(_about_keras(name, message))
     levels = []
     for entry, document in zip(entries, documents):
         fits = any(fnmatch.filter(missing, pattern) for pattern in document.names)
@@ -207,6 +306,15 @@ def _named_entries(message: str, missing: list[str]) -> list[int]:
         inside = any(name.startswith(modules) for name in missing)
         levels.append(2 if fits or entry.title in titles else int(inside or entry.title in last))
     return levels
+
+
+def _about_keras(name: str, message: str) -> str:
+    """Returns the title of the entry that may be about a name that Keras 3 does not have."""
+    last = _stem(name.rpartition(".")[2].lower())
+    in_table = any(
+        entry.title == KERAS and last in document.words for entry, document in zip(*_library())
+    )
+    return KERAS if in_table or "attribute" not in message else KERAS_NAMES
 
 
 @functools.cache
@@ -250,16 +358,22 @@ def _exact(document: Document, said: str) -> int:
 
 
 def _found(sentence: str, said: str) -> int:
-    parts = [_plain(part) for part in sentence.split("...")]
-    if sum(len(part.split()) for part in parts) < LONG:
+    parts = re.split(r"\.\.\.", sentence)
+    plain = [_plain(part) for part in parts]
+    if sum(len(part.split()) for part in plain) < LONG:
         return 0
     place = 0
-    for part in parts:
-        place = said.find(part.rstrip(), place)
+    for number, (part, words) in enumerate(zip(parts, plain)):
+        if not words.strip():
+            continue
+        # "...Dataset" is the end of a word, and "is enabled" ends with one.
+        start = words.lstrip() if number and re.match(r"\w", part) else words
+        end = start.rstrip() if number + 1 < len(parts) and re.search(r"\w$", part) else start
+        place = said.find(end, place)
         if place < 0:
             return 0
-        place += len(part.rstrip())
-    return sum(map(len, parts))
+        place += len(end.rstrip())
+    return sum(map(len, plain))
 
 
 def _plain(text: str) -> str:
@@ -271,7 +385,7 @@ def _document(entry: guide.Entry) -> Document:
     fences = {token.info: token.content for token in entry.tokens if token.type == "fence"}
     code = fences.get("python before", "") + fences.get("python fails", "")
     seen = re.search(r"\*\*You see\.\*\*(.*?)\n\n", entry.text, re.DOTALL)
-    names = [*_index().get(guide.slug(entry.title), []), *_missing(entry.title)]
+    names = [*_index().get(guide.slug(entry.title), []), *_full_names(entry.title)]
     parts = {
         "title": _named(entry.title),
         "seen": _named(" ".join((fences.get("text", "") + (seen[1] if seen else "")).split())),
@@ -286,8 +400,18 @@ def _document(entry: guide.Entry) -> Document:
     prose = {"text"} if entry.page != guide.INDEX else set()  # a question is in its reader's words
     telling = {word for name in parts.keys() - prose for word in _words(parts[name])}
     sentences = _sentences(entry)
-    forms = [entry.title, *re.findall(r"`([^`]+)`", seen[1] if seen else "")] if sentences else []
-    return Document(counts, telling, sentences, forms, names)
+    quoted = re.findall(r"`([^`]+)`", " ".join(seen[1].split()) if seen else "")
+    forms = [entry.title, *quoted] if sentences else []
+    gone = {
+        name: _cell(row["new"])
+        for row in _TABLE.finditer(entry.text)
+        for name in re.findall(r"`([^`]+)`", row["old"])
+    }
+    return Document(counts, telling, sentences, forms, names, gone)
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
 
 
 def _names(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from compare import guide
-from compare.entry_search import moved, search
+from compare.entry_search import moved, replaced, search
 from compare.parity import strangers
 from compare.tracebacks import Report, read
 from shared.console import UserError
@@ -44,10 +44,13 @@ def main(arguments: argparse.Namespace) -> int:
                 "python old.py 2>&1 | python -m compare explain"
             )
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
-    report = read(clean(text[-LONGEST:]))
-    if not report.message:
+    text = clean(text[-LONGEST:])
+    if not text.strip():
         raise UserError("got an empty text, expected a message, a traceback or a symptom")
-    found = search(report.message, report.code)
+    report = read(text)
+    found = search(report.message, report.code) if report.message else []
+    if not found and not report.is_error and not (arguments.message and report.message):
+        raise UserError("no error was found in the text, nor a warning that the guide knows")
     if not found:
         raise UserError(
             f"the guide knows nothing about {report.headline[:200]!r}; docs/migration.md lists its "
@@ -65,18 +68,24 @@ def clean(text: str) -> str:
 
 
 def show(report: Report, found: list[guide.Entry], console: Console) -> None:
-    """Prints the best entry, the names of the next, and how to run the program as it is."""
+    """Prints what is there instead, the names of the next entries, and the best, which may be long.
+
+    Last is how to run the program as it is.
+    """
     entry, *others = found
     if report.place:
         console.print(Text(f"{report.place}  {report.code[:300]}", style="bold"))
     console.print(Text(report.headline[:300]), end="\n\n")
     for old, new in moved(report.message, report.code).items():
         console.print(Text(f"{old} is now {new}"), end="\n\n")
+    rows = replaced(entry, report.message, report.code)
+    for old, new in rows.items():
+        console.print(Text(f"{old} -> {new}"), soft_wrap=True, end="\n\n")
     heading = Text(entry.title, style="bold").append(f" ({entry.address})", style="not bold dim")
     console.print(heading, soft_wrap=True)
-    console.print(Padding(Markdown(_short(entry)), (1, 0, 1, 2)))
     for other in others[:OTHERS]:
         console.print(Text(f"see also: {other.title} ({other.address})"), soft_wrap=True)
+    console.print(Padding(Markdown(_short(entry, not rows)), (1, 0, 1, 2)))
     if is_old(report):
         console.print(Text(f"{_AS_IT_IS} {_old_program(report)}"), soft_wrap=True)
 
@@ -92,11 +101,16 @@ def _old_program(report: Report) -> str:
     return shlex.quote(report.program or "old.py")
 
 
-def _short(entry: guide.Entry) -> str:
-    """Returns an entry without the lines of the twins and without what makes TensorFlow say it."""
+def _short(entry: guide.Entry, has_tables: bool) -> str:
+    """Returns an entry without the lines of the twins, the lines before, and what makes it be said.
+
+    Nor has it a table if the rows that count are printed.
+    """
     text = re.sub(
         r"\n\*\*The twins\.\*\*.*?(?=\n\*\*(?:Keras|Why)\.)", "", entry.text, flags=re.DOTALL
     )
     text = re.sub(r"```(?:text|python fails)\n.*?```\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"Before:\n\n```python before\n.*?```\n", "", text, flags=re.DOTALL)
+    text = text if has_tables else re.sub(r"^\|.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^(```\w+) \w+$", r"\1", text, flags=re.MULTILINE)
     return re.sub(r"\[([^\]]*)\]\(([^)\s]+)\)", r"\1", text)

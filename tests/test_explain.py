@@ -46,7 +46,7 @@ def best(text):
 
 def test_the_symptoms_have_an_origin():
     found = list(symptoms())
-    assert len(found) == 195
+    assert len(found) == 317
     for address, slugs, _ in found:
         year, origin = address.split(" ", 1)
         assert 2016 <= int(year) <= 2026
@@ -62,6 +62,7 @@ def test_the_symptoms_have_an_origin():
 def test_symptoms_lead_to_the_right_entry():
     wrong = {words: best(words) for _, slugs, words in symptoms() if best(words) not in slugs}
     assert len(wrong) <= 10, wrong
+    assert not [words for _, _, words in list(symptoms())[195:] if words in wrong]
     assert sum(words in wrong for _, _, words in list(symptoms())[:50]) <= 5
 
 
@@ -212,6 +213,48 @@ def test_only_an_old_program_is_offered_to_run_as_it_is(tmp_path, line, is_offer
     assert ("./run_all.sh old" in process.stdout) == is_offered
 
 
+@pytest.mark.parametrize(
+    ("message", "row"),
+    [
+        ("TypeError: Trainer.fit() got an unexpected keyword argument 'nb_epoch'", "epochs="),
+        ("AttributeError: 'SGD' object has no attribute 'lr'", "optimizer.learning_rate"),
+        ("AttributeError: 'Net' object has no attribute 'reset_states'", "layer.reset_states()"),
+        ("KeyError: 'val_acc'", 'metrics=["acc"] and'),
+        ("cannot import name 'merge' from 'tensorflow.keras.layers'", "keras.layers.concatenate("),
+        ("ValueError: Unrecognized keyword arguments passed to Dense: {'init': 'one'}", "kernel_"),
+    ],
+)
+def test_what_is_there_instead_stands_first(message, row):
+    lines = explained(message).stdout.splitlines()
+    assert f" -> {row}" in lines[2], lines[:5]
+    assert len(lines) < 60
+
+
+def test_an_argument_in_a_file_is_not_one_of_the_program():
+    message = "ValueError: Unrecognized keyword arguments passed to Dense: {'weights': 1}"
+    found = [explain.search(message, code)[0].title for code in ("", "m = keras.load_model(p)")]
+    assert "Dense" in found[0] and "DepthwiseConv2D" in found[1]
+
+
+def test_the_old_losses_and_those_of_keras_say_the_same():
+    message = "module 'keras._tf_keras.keras.losses' has no attribute 'mean_squared_error'"
+    lines = ("tf.keras.losses.mean_squared_error(y, x)", "tf.losses.mean_squared_error(y, x)")
+    found = [explain.search(message, code)[0].title for code in lines]
+    assert found == [message.replace("keras._tf_keras.", ""), "tf.losses and get_total_loss"]
+
+
+def test_the_other_entries_stand_before_the_long_one():
+    lines = explained("Epochs, early stopping and the best checkpoint").stdout.splitlines()
+    others = [number for number, line in enumerate(lines) if line.startswith("see also: ")]
+    assert others and others[-1] < 6 and len(lines) > 20
+
+
+def test_a_block_of_code_is_not_the_message():
+    text = "ValueError: A KerasTensor cannot be used. You are doing this:\n\n```\nx = 1\n```\n"
+    assert explain.read(text).headline.startswith("ValueError: A KerasTensor")
+    assert explain.read("RuntimeError: Failed:\n```\nx\n").headline == "x"
+
+
 def test_a_name_that_moved_has_its_new_name():
     process = explained("module 'tensorflow' has no attribute 'is_nan'")
     assert "tf.is_nan is now tf.math.is_nan" in process.stdout
@@ -281,6 +324,11 @@ ImportError: cannot import name 'foo' from 'bar'
 IndentationError: unexpected indent
 CUDA out of memory
 FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'
+TypeError: train() got an unexpected keyword argument 'workers'
+TypeError: Runner.__init__() got an unexpected keyword argument 'period'
+AttributeError: 'Config' object has no attribute 'lr'
+AttributeError: 'Parser' object has no attribute 'W'
+KeyError: 'accuracies'
 TypeError: unsupported operand type(s) for +: 'int' and 'str'
 """
 
@@ -297,6 +345,41 @@ def test_an_unknown_message_is_one_line():
         "the guide knows nothing about \"KeyError: 'foo'\"; docs/migration.md lists its entries, "
         "and to run the program as it is, unchanged: ./run_all.sh old old.py\n"
     )
+
+
+START = """\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795791280.705989   29352 port.cc:153] oneDNN custom operations are on.
+2026-11-26 20:30:48.100000: I tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow
+To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow
+E0000 00:00:1795791292.359988   29352 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA
+"""
+RAN = """\
+step 150, loss 0.2128
+step 200, loss 0.1553
+test accuracy 0.994
+saved old_logs/model.ckpt-200
+"""
+
+
+@pytest.mark.parametrize("text", [START, RAN, START + RAN, "UserWarning: nothing known\n" + START])
+def test_a_text_without_an_error_is_one_line(text):
+    process = explained(stdin=text)
+    if "UserWarning" in text:
+        assert "knows nothing about 'UserWarning: nothing known'" in process.stderr
+    else:
+        assert process.stderr == (
+            "no error was found in the text, nor a warning that the guide knows\n"
+        )
+    assert (process.returncode, process.stdout) == (2, "")
+    assert best(explain.read(f"{START}{RAN}{RETRACING}\n").message) == (
+        "triggered-tffunction-retracing"
+    )
+
+
+def test_a_log_line_as_an_argument_has_no_error():
+    process = explained(START.splitlines()[0])
+    assert process.returncode == 2 and process.stderr.startswith("no error was found")
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\0\x1b[0m\r\n"])

@@ -51,9 +51,11 @@ import tensorflow
 import tf_keras
 
 for title, block in json.load(open(sys.argv[1])):
+    with open("block.py", "w") as file:  # AutoGraph reads the lines of a function
+        file.write(block)
     if os.fork() == 0:
         try:
-            exec(compile(block, title, "exec"), {"__name__": "__main__"})
+            exec(compile(block, os.path.abspath("block.py"), "exec"), {"__name__": "__main__"})
         except BaseException:
             traceback.print_exc()
             os._exit(1)
