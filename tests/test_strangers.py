@@ -925,6 +925,10 @@ def test_a_loss_that_is_ready_too_early(tmp_path):
     old = operations(tmp_path, "old", data, ("Sum", 2, [0], total), ("RealDiv", 2, [1], total / 6))
     found = lines.end(old, operations(tmp_path, "new", data, ("Sum", 5, [0], total)))
     assert (found.candidate.place, found.lacks) == ("new.py:5", "RealDiv")
+    more = ("Mul", 3, [1], 1e-5 * total), ("AddV2", 3, [1, 2], total * (1 + 1e-5))  # a small term
+    old = operations(tmp_path, "two", data, ("Sum", 2, [0], total), *more)
+    found = lines.end(old, operations(tmp_path, "other", data, ("Sum", 5, [0], total)))
+    assert (found.reference.place, found.candidate.place) == ("two.py:3", "other.py:5")
 
 
 def test_numbers_in_another_order(tmp_path):

@@ -337,17 +337,25 @@ def _level_beside(side: Operations, number: int, other: int) -> int:
 
 def end(reference: Operations, candidate: Operations) -> Located | None:
     """Returns where the candidate's loss is ready and the reference's is not, or None."""
-    last = next((n for n in reversed(range(candidate.count)) if candidate.is_rooted[n]), None)
-    if last is None or not candidate.about[last]["line"]:
-        return None
-    back = [_partner(reference, n, candidate, CLOSE[0]) for n in range(len(reference.about))]
-    same = _partner(candidate, last, reference, CLOSE[0])
-    ours = None if same is None else _next(reference, same, set(reference.apart(back)))
-    if ours is None:
-        return None
-    count = len(candidate.about)
-    lacks = _type(reference, ours)
-    return Located(reference.line(ours), candidate.line(last), count, count, lacks)
+    for close in CLOSE:
+        found = _end(reference, candidate, close)
+        if found:
+            return found
+    return None
+
+
+def _end(reference: Operations, candidate: Operations, close: float) -> Located | None:
+    back = [_partner(reference, n, candidate, close) for n in range(len(reference.about))]
+    apart, count = set(reference.apart(back)), len(candidate.about)
+    for last in reversed(range(candidate.count)):
+        is_own = candidate.is_rooted[last] and bool(candidate.about[last]["line"])
+        if is_own and candidate.is_telling(last):
+            same = _partner(candidate, last, reference, close)
+            ours = None if same is None else _next(reference, same, apart)
+            if ours is not None:
+                lacks = _type(reference, ours)
+                return Located(reference.line(ours), candidate.line(last), count, count, lacks)
+    return None
 
 
 def _reordered(side: Operations, number: int, other: Operations, close: float) -> int | None:

@@ -102,6 +102,7 @@ class _Watcher:
         self.applied = {}
         self.rate = None
         self.lines = {}  # {name of a variable: the line that made it}
+        self.unchanged = {}  # {id of an eager tensor: the line that calls such a layer}
         self.idle = {}  # {operation: the line that calls a layer that changes nothing}
         self.places = {"optimizer": "", "schedule": "", "step": "", "clip": "", "gradient": ""}
         self.made_at = weakref.WeakKeyDictionary()  # optimizer -> line
@@ -367,6 +368,8 @@ class _Watcher:
                 watcher.active.pop()
             if arguments and found is arguments[0] and tf.is_symbolic_tensor(found):
                 watcher.idle[found.op.name] = _here()
+            elif arguments and found is arguments[0] and watcher.collect:
+                watcher.unchanged[id(found)] = _here()
             return found
 
         kind.__call__ = called
@@ -377,6 +380,7 @@ class _Watcher:
         if not wanted or tf.inside_function() or self.recorder.step + 1 != wanted.step:
             return
         self.eager = []  # (type, name, inputs, outputs, line)
+        self.unchanged = {}
 
         def collect(kind, inputs, attributes, outputs, name=None, graph=None):
             if graph is None:
@@ -411,6 +415,10 @@ class _Watcher:
         described, values = [], []
         for number in chosen:
             kind, name, inputs, outputs, line = collected[number]
+            name = f"{name}_{number}"
+            self.idle.update(
+                (name, self.unchanged[id(x)]) for x in outputs if id(x) in self.unchanged
+            )
             places = {numbers.get(makers.get(id(tensor))) for tensor in inputs} - {None}
             about = {"name": name, "type": kind, "line": line, "inputs": sorted(places)}
             described.append(about)
