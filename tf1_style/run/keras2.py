@@ -171,6 +171,34 @@ def extend(keras):
     keras.callbacks.History.on_train_begin = on_train_begin
 
 
+def convolve_by(conv2d):
+    """Lets the layers that are plain convolutions call the old program's `tf.nn.conv2d`: those of
+    tf_keras, and those that TensorFlow has kept, which tf_slim calls."""
+    from tensorflow.python.keras.layers.convolutional import Conv as KeptConv
+    from tf_keras.src.layers.convolutional.base_conv import Conv
+
+    convolve, build = Conv.convolution_op, KeptConv.build
+
+    def rows(self, inputs, kernel):
+        return conv2d(inputs, kernel, [1, 1, 1, 1], "VALID", name=type(self).__name__)
+
+    def convolution_op(self, inputs, kernel):
+        return (rows if _is_plain(self) else convolve)(self, inputs, kernel)
+
+    def build_with_rows(self, input_shape):
+        build(self, input_shape)
+        if _is_plain(self):
+            self._convolution_op = functools.partial(rows, self)
+
+    Conv.convolution_op, KeptConv.build = convolution_op, build_with_rows
+
+
+def _is_plain(layer):
+    options = (layer.rank, layer.padding, layer.data_format, layer.groups)
+    steps = (*layer.strides, *layer.dilation_rate)
+    return options == (2, "valid", "channels_last", 1) and set(steps) == {1}
+
+
 def keep_apply(keras):
     keras.layers.Layer.apply = lambda self, inputs, *a, **k: self(inputs, *a, **k)
 

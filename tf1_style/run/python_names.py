@@ -214,9 +214,12 @@ def _numpy():
     kinds = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.float32, np.float64)
     names["cast"] = {kind: functools.partial(np.asarray, dtype=kind) for kind in kinds}
     # The folder `lib` had the names of its files, which are those of numpy itself.
-    for name in {*dir(np), *names}:
-        if not (hasattr(np.lib, name) or isinstance(getattr(np, name, None), types.ModuleType)):
-            names[f"lib.{name}"] = names[name] if name in names else getattr(np, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in {*dir(np), *names}.difference(dir(np.lib)):
+            value = names[name] if name in names else getattr(np, name)
+            if not isinstance(value, types.ModuleType):
+                names[f"lib.{name}"] = value
     names.update({f"lib.{file}": np for file in _FILES_OF_LIB})
     names.update({"linalg.linalg": np.linalg, "fft.fftpack": np.fft})
     return {f"numpy.{name}": value for name, value in names.items()}

@@ -48,6 +48,7 @@ def load():
     """Returns the old program's `tensorflow`."""
     _place_softly(BaseSession)
     _take_floats(tensor_shape.Dimension)
+    keras2.convolve_by(old_functions.conv2d)
     namespace = modules.Namespace("tensorflow", v1, find)
     names = modules.known(namespace)
     names.update(__version__=old_names.VERSION, VERSION=old_names.VERSION, newaxis=None)
