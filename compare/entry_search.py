@@ -77,6 +77,7 @@ _ARGUMENTS = re.compile(
     r"\{(?P<names>.*)"
 )
 _ATTRIBUTE = re.compile(r"(?P<kind>\w+)'? (?:object )?has no attribute '(?P<name>\w+)'")
+_METHOD = re.compile(r"_[a-z]|(?:get|add|reset|make|to)_")
 _KEY = re.compile(r"KeyError: '(?P<name>\w+)'")
 _KINDS = {
     "optimizer": r"SGD|RMSprop|Ada\w+|Nadam|Ftrl|Lion|Lamb|Muon|\w*Optimizer",
@@ -191,10 +192,11 @@ def _gone(message: str, code: str) -> set[str]:
             names += [f"{name}=", f"{found['call']}({name}=)"]
     for found in _ATTRIBUTE.finditer(message):
         kinds = [kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, found["kind"])]
-        if "_" in found["name"].strip("_") and not kinds:
+        if not kinds and _METHOD.match(found["name"]):
             kinds = [ANY]  # a class of the user's, which inherits from one of Keras
         names += [f"{kind}.{found['name']}" for kind in kinds]
     names += [f'history["{found["name"]}"]' for found in _KEY.finditer(message)]
+    names += re.findall(r"(?:No module named|from) '(tensorflow\.python\.keras)\b", message)
     return {*names, *(name for name in _missing(message) if name.startswith("keras."))}
 
 

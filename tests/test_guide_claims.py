@@ -366,3 +366,73 @@ def test_what_keras_adds_and_ignores():
     with pytest.warns(UserWarning, match="Argument `decay` is no longer supported"):
         optimizer = keras.optimizers.SGD(0.1, decay=0.5)
     assert float(optimizer.learning_rate) == np.float32(0.1)
+
+
+def test_an_initializer_that_is_kept_repeats_its_values():
+    kept = keras.initializers.GlorotUniform()
+    keras.utils.set_random_seed(0)
+    first = kept([2, 2])
+    keras.utils.set_random_seed(1)
+    assert np.array_equal(first, kept([2, 2]))  # and it ignores both seeds
+    new = []
+    for seed in (0, 0, 1):
+        keras.utils.set_random_seed(seed)
+        new.append(keras.initializers.GlorotUniform()([2, 2]))
+    assert np.array_equal(new[0], new[1]) and not np.array_equal(new[0], new[2])
+    layers = [keras.layers.Dense(2, kernel_initializer=name) for name in ("he_normal",) * 2]
+    for layer in layers:
+        layer.build([None, 2])
+    assert not np.array_equal(layers[0].kernel, layers[1].kernel)
+
+
+def test_a_file_of_write_is_read_and_not_restored(tmp_path):
+    path = tf.train.Checkpoint(v=VARIABLE).write(str(tmp_path / "start.ckpt"))
+    tf.train.Checkpoint(v=VARIABLE).read(path).assert_consumed()
+    with pytest.raises(AssertionError, match="1 Python objects(?s:.*)save_counter"):
+        tf.train.Checkpoint(v=VARIABLE).restore(path).assert_consumed()
+    path = tf.train.Checkpoint(v=VARIABLE).save(str(tmp_path / "saved"))
+    tf.train.Checkpoint(v=VARIABLE).restore(path).assert_consumed()
+
+
+@pytest.mark.parametrize("is_scoped", [True, False])
+def test_a_module_scope_holds_the_updates_of_an_optimizer(is_scoped):
+    class Momentum(tf.Module):
+        def apply(self, variables):
+            for v in variables:
+                slot = tf.raw_ops.ResourceApplyMomentum
+                slot(var=v.handle, accum=v.handle, lr=0.1, grad=v, momentum=0.9)
+
+        scoped = tf.Module.with_name_scope(apply)
+
+    optimizer, variables = Momentum(), [tf.Variable(1.0), tf.Variable(2.0)]
+    apply = optimizer.scoped if is_scoped else optimizer.apply
+    graph = tf.function(lambda: apply(variables)).get_concrete_function().graph
+    names = [op.name for op in graph.get_operations() if op.type == "ResourceApplyMomentum"]
+    expected = ["ResourceApplyMomentum", "ResourceApplyMomentum_1"]
+    assert names == [f"{'momentum/' * is_scoped}{name}" for name in expected]
+
+
+def test_fit_takes_batches_without_end():
+    def batches():
+        while True:
+            yield np.ones([4, 2], np.float32), np.ones([4, 1], np.float32)
+
+    spec = (tf.TensorSpec([None, 2], tf.float32), tf.TensorSpec([None, 1], tf.float32))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
+    for examples in (batches(), dataset):
+        model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        history = model.fit(examples, steps_per_epoch=3, epochs=2, verbose=0)
+        assert len(history.epoch) == 2 and model.optimizer.iterations == 6
+
+
+def test_what_keras_2_has_instead_of_sessions():
+    variable = keras.Variable(3.0)
+    assert keras.ops.convert_to_numpy(variable) == 3
+    a = keras.Input([2])
+    assert np.array_equal(keras.Model(a, a * 2)(np.ones([1, 2])), [[2, 2]])
+    has = ["matmul", "einsum", "transpose", "where", "mean", "sum", "square", "concatenate", "clip"]
+    assert all(hasattr(keras.ops, name) for name in has)
+    assert not hasattr(keras.backend, "variable") and hasattr(tf.keras.backend, "variable")
+    assert keras.config.image_data_format() and keras.config.floatx()
+    assert keras.random.normal([2]).shape == (2,)
