@@ -86,6 +86,7 @@ class Momentum(tf.Module):
             for v in variables
         ]
 
+    @tf.Module.with_name_scope
     def apply(self, gradients, learning_rate):
         for variable, slot, gradient in zip(self.variables_, self.slots, gradients):
             tf.raw_ops.ResourceApplyMomentum(
