@@ -635,7 +635,8 @@ def show(console, report: dict, folder: str) -> None:
             soft_wrap=True,
         )
     elif report["verdict"] != DIFFERENT:
-        console.print(f"{report['verdict']}: {report['steps']} steps", soft_wrap=True)
+        steps = f"{report['steps']} steps, without an evaluation between or after them"
+        console.print(f"{report['verdict']}: {steps}", soft_wrap=True)
     else:
         losses = [f"{loss:.9g}" for loss in report["losses"] if loss is not None]
         texts = (
