@@ -126,17 +126,13 @@ _RUN_FOLDERS = ("activations", "best", "checkpoints", "projector")
 
 # What each experiment writes into its folder besides the folders of its runs.
 _TABLES = {"table.md": "table", "results.json": "results"}
+_PARITY = {"parity/*/parity.json": "parity", "parity/*/*/trace.npz": "trace"}
 EXPERIMENT_FILES = {
     "bench": {"table.md": "table", "bench.json": "bench", "bench.png": "plot"},
-    "crossval": {**_TABLES, "boxplot.png": "plot"},
+    "crossval": {**_TABLES, **_PARITY, "boxplot.png": "plot"},
     "ensemble": {**_TABLES, "ensemble.png": "plot"},
-    "ladder": {
-        **_TABLES,
-        "ladder.png": "plot",
-        "parity/*/parity.json": "parity",
-        "parity/*/*/trace.npz": "trace",
-    },
-    "sweep": {**_TABLES, "curves.png": "plot"},
+    "ladder": {**_TABLES, **_PARITY, "ladder.png": "plot"},
+    "sweep": {**_TABLES, **_PARITY, "curves.png": "plot"},
     "tune": {**_TABLES, "trials.png": "plot", "study.db": "database"},
 }
 

@@ -127,7 +127,7 @@ def test_what_was_checked_is_said(monkeypatch, title, options, source, checked):
     compared = {"verdict": "bit-identical", "is_same": True, "lines": lines, "device": "an abacus"}
     result = {"step": 1, "steps_per_second": 1.0, "test_accuracy": 0.99}
     run = cases.CaseRun(rung.case, STYLES[1], 0, "", result=result)
-    monkeypatch.setattr(ladder, "_compare_styles", lambda *_: compared)
+    monkeypatch.setattr(ladder, "compare_styles", lambda *_: compared)
     monkeypatch.setattr(cases, "run_all", lambda *_: [run])
     monkeypatch.setattr(ladder, "_result", lambda run: ladder.RungResult(0.99))
     given = {"quick": False, "epochs": None, "dataset": None, **options}
@@ -163,9 +163,9 @@ def test_a_run_that_fails_is_the_verdict_of_its_rung(tmp_path, monkeypatch):
         monkeypatch.setattr(runner, "run", lambda *_, outcome=outcome: outcome)
         if exit_code == 2:
             with pytest.raises(UserError, match="no such flag"):
-                ladder._compare_styles(case, arguments, str(tmp_path), Console())
+                ladder.compare_styles(case, arguments, str(tmp_path), Console())
             continue
-        compared = ladder._compare_styles(case, arguments, str(tmp_path), Console())
+        compared = ladder.compare_styles(case, arguments, str(tmp_path), Console())
         assert (
             compared["verdict"] == f"tf1_style: exit {exit_code}: {error}"
             and not compared["is_same"]
