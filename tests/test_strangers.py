@@ -1310,7 +1310,7 @@ PLANTED = [
         "the candidate's gradients are 0.5 times",
         "tf.stop_gradient(",
     ),
-    ("new_tape.py", "losses_forgotten", PENALTY, "layers."),
+    ("new_tape.py", "losses_forgotten", PENALTY, "SparseCategoricalCrossentropy("),
     ("new_tape.py", "variable_missing", "is not trained in the candidate", "tape.gradient("),
     ("new_eager.py", "dropout", FORWARD, "layers.Dropout"),
     ("new_function.py", "elu", FORWARD, "tf.nn.elu"),

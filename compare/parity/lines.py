@@ -678,7 +678,9 @@ def of_penalty(side: Operations, other: Operations, names: list[str]) -> SourceL
         if not re.search(r"\.losses\b|\bfit\(|regulariz", side.line(number).text):
             return side.line(number)
     # A layer with a regularizer whose loss is not added: the mistake is not there, but in the loss.
-    is_forgotten = not scalars and re.search("regulariz", made.text)
+    # Keras's `fit` adds it always, so there the layer has none.
+    is_fit = any(re.search(r"\bfit\(", side.line(number).text) for number in own)
+    is_forgotten = not scalars and not is_fit and re.search("regulariz", made.text)
     is_own = re.search(r"\b(Variable|get_variable)\(", made.text)
     return side.line(own[-1]) if is_forgotten or is_own else made
 
