@@ -180,11 +180,11 @@ class BatchNorm:
 
     def update(self, average, value):
         """Adds the operation that moves an average towards the value of a batch."""
-        # If a layer is used twice, the second update must follow the first and read its result.
+        # If a layer is used twice, the second update starts from the first one's result. It must be
+        # that tensor: in bfloat16, Grappler merges two reads of the variable, whatever they follow.
         updates, earlier = tf.get_collection(tf.GraphKeys.UPDATE_OPS), average
         if self.updates.get(average.op.name) in updates:
-            with tf.control_dependencies([self.updates[average.op.name]]):
-                earlier = average.read_value()
+            earlier = self.updates[average.op.name]
         update = tf.assign_sub(average, (earlier - value) * (1 - self.MOMENTUM))
         self.updates[average.op.name] = update
         tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
