@@ -1,4 +1,4 @@
-"""Lists the measured figures of the documentation; --check says which their programs outran.
+"""Lists the measured figures of the documentation; --check finds those older than their programs.
 
     python -m compare results
     python -m compare results --check

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 from conftest import STYLES, bits, result, script, tensors
 
-DEVICE = "gpu"
 # Sets the process up as a program does, and goes on.
 SELECT = """
 from absl.flags import FlagValues
 import tensorflow as tf
 from shared import machine
 from types import SimpleNamespace as Flags
-flags = Flags(device=%r, precision="float32")
+flags = Flags(device="gpu", precision="float32")
 machine.select_device(flags, tf.__version__, tf.config.list_physical_devices)
 """
 pytestmark = [
@@ -32,14 +31,10 @@ pytestmark = [
 def train(run, tmp_path, style, name, *flags):
     """Trains the CNN for 100 steps; returns all variables of the last checkpoint as bits."""
     run_dir = tmp_path / name
-    common = ["--dataset=digits", "--max_steps=100", f"--device={DEVICE}", f"--run_dir={run_dir}"]
+    common = ["--dataset=digits", "--max_steps=100", "--device=gpu", f"--run_dir={run_dir}"]
     run(script(style, "mnist_deep"), *common, "--nolog", *flags)
     kind = style[:3]
     return {key: bits(array) for key, array in tensors(run_dir, kind).items()}
-
-
-def values(found):
-    return sorted(found.values())
 
 
 def test_twins_and_repeated_runs_have_the_same_bits(run, tmp_path):
@@ -51,7 +46,7 @@ def test_twins_and_repeated_runs_have_the_same_bits(run, tmp_path):
     logits = [np.load(tmp_path / f"{style}-1" / "evaluation.npz")["logits"] for style in STYLES]
     assert bits(logits[0]) == bits(logits[1])
     device = result(tmp_path / "tf2_style-1")["device"]
-    assert ("cores" in device) == (DEVICE == "cpu")
+    assert "cores" not in device
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -59,7 +54,7 @@ def test_resumed_run_has_the_bits_of_an_uninterrupted_one(run, tmp_path, environ
     whole = train(run, tmp_path, style, "whole")
     run_dir = tmp_path / "killed"
     command = [sys.executable, str(script(style, "mnist_deep")), "--dataset=digits", "--nolog"]
-    command += ["--max_steps=100", f"--device={DEVICE}", f"--run_dir={run_dir}", "--save_every=10"]
+    command += ["--max_steps=100", "--device=gpu", f"--run_dir={run_dir}", "--save_every=10"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(run_dir.glob("checkpoints/*/*-20*")) and time.monotonic() < deadline:
@@ -71,7 +66,7 @@ def test_resumed_run_has_the_bits_of_an_uninterrupted_one(run, tmp_path, environ
 
 def test_products_keep_all_bits_of_float32(run):
     """TF32 would round the factors to 10 bits: an error of 1e-3 in place of 1e-6."""
-    code = SELECT % DEVICE + (
+    code = SELECT + (
         "import numpy as np\n"
         "a = np.random.RandomState(0).uniform(size=[512, 512])\n"
         "x = tf.constant(a, tf.float32)\n"
@@ -82,11 +77,10 @@ def test_products_keep_all_bits_of_float32(run):
     assert float(process.stdout.split()[-1]) < 1e-5
 
 
-@pytest.mark.skipif(DEVICE == "cpu", reason="memory of a GPU")
 def test_memory_is_taken_as_it_is_needed(run):
     """Without growth, TensorFlow takes almost all memory of a GPU at its first operation."""
     query = "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader,nounits"
-    code = SELECT % DEVICE + (
+    code = SELECT + (
         "import subprocess\n"
         "tf.matmul(tf.ones([8, 8]), tf.ones([8, 8])).numpy()\n"
         f"print(subprocess.check_output({query.split()!r}, text=True).splitlines()[0])\n"
@@ -97,7 +91,7 @@ def test_memory_is_taken_as_it_is_needed(run):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_bfloat16_is_refused(run, tmp_path, style):
-    flags = ["--dataset=digits", f"--device={DEVICE}", "--precision=bfloat16"]
+    flags = ["--dataset=digits", "--device=gpu", "--precision=bfloat16"]
     process = run(script(style, "mnist_deep"), *flags, check=False)
     assert process.returncode == 2 and process.stderr.count("\n") == 1
     assert "--precision=bfloat16 needs a processor, not a GPU" in process.stderr

@@ -9,8 +9,8 @@ bench.png to runs/bench. The results are ratios of medians; most of them have a 
 a threshold is missed or a program of the project failed. If another program is not installed, its
 row shows this.
 
-It takes about two hours on two cores and 16 GiB of memory, and needs an idle machine. --model
-measures one model. --quick measures less and takes two minutes.
+It takes an estimated two hours on two cores and 16 GiB of memory, and needs an idle machine.
+--model measures one model. --quick measures less and takes two minutes.
 """
 
 import argparse
