@@ -5,14 +5,16 @@
     python -m compare cluster mnist_deep --workers=3 --print=slurm
 
 Each task is a process of its own on 127.0.0.1. All tasks end when one ends; if one was lost, all
-start again from the last checkpoint. Other flags are passed to the program. --print writes what
-starts the same cluster elsewhere, and starts nothing. Exit 1 if any verdict is not "ok".
+start again from the last checkpoint. On Linux they are in a network namespace, which nobody else
+reaches, where that is permitted. Other flags are passed to the program. --print writes what starts
+the same cluster elsewhere, and starts nothing. Exit 1 if any verdict is not "ok".
 """
 
 import argparse
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -30,10 +32,12 @@ from compare import manifests, reading, runner, thresholds
 from compare.options import at_least
 from shared import cluster, machine, runs
 from shared.console import UserError
+from shared.datasets import sources
 
 TAKES_PROGRAM_FLAGS = True
 HOST = "127.0.0.1"
 GRACE = 20.0  # seconds in which tasks end by themselves when one has ended
+OWN_NETWORK = "TWINS_OWN_NETWORK"  # set in the environment of a command that `isolate` has started
 
 
 @dataclass
@@ -94,10 +98,37 @@ def main(arguments: argparse.Namespace, flags: list[str]) -> int:
     for flag in flags:
         if flag.startswith(("--cluster=", "--distribution", "--replicas")):
             raise UserError(f"unexpected {flag}: compare cluster sets it itself")
+    isolate(styles[0], arguments.program, flags)
     console = Console(width=None if sys.stdout.isatty() else 150, highlight=False, markup=False)
     rows = [run_cluster(style, arguments, flags, console) for style in styles]
     console.print(_table(rows))
     return int(any(row["verdict"] != "ok" for row in rows))
+
+
+def isolate(style: str, program: str, flags: list[str]) -> None:
+    """Starts this command again in a network namespace of its own, where that is permitted.
+
+    TensorFlow's servers listen on every interface, and obey anyone who reaches them. The namespace
+    has no interface but loopback, so the data must be there before.
+    """
+    if OWN_NETWORK in os.environ:
+        return
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    inside = ["unshare", *user, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    given = dict(flag[2:].split("=", 1) for flag in flags if re.match("--[a-z_]+=", flag))
+    try:
+        is_permitted = not subprocess.run(
+            [*inside, "true"], check=False, capture_output=True
+        ).returncode
+        if not is_permitted:
+            return
+        dataset = given.get("dataset") or runner.defaults(style, program).get("dataset", "")
+        sources.fetch(dataset, given.get("data_dir", ""))
+    except (OSError, UserError):  # no `unshare` here; or no data, as the tasks will say
+        return
+    sys.stdout.flush()
+    command = [*inside, sys.executable, "-m", "compare", *sys.argv[1:]]
+    os.execvpe(command[0], command, {**os.environ, OWN_NETWORK: "1"})
 
 
 def roles_of(style: str, arguments: argparse.Namespace) -> dict[str, int]:

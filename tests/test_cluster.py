@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -221,6 +222,29 @@ def test_two_processes_have_the_bits_of_one(run, tmp_path):
     for one, two in zip(ones, twos):
         assert by_bits(one) == by_bits(two)
     assert_same_bits(*twos)
+
+
+def test_a_cluster_has_a_network_of_its_own(environment, tmp_path):
+    """Nobody outside reaches the servers of `compare cluster`."""
+    if subprocess.run(
+        ["unshare", "--net", "ip", "link", "set", "lo", "up"], check=False
+    ).returncode:
+        pytest.skip("network namespaces are not permitted")
+    command = [sys.executable, "-m", "compare", "cluster", "mnist_softmax", "--style=tf1"]
+    flags = ["--dataset=digits", "--max_steps=100000", "--run_dir=run"]
+    with subprocess.Popen([*command, *flags], cwd=tmp_path, env=environment) as process:
+        try:
+            while not (tmp_path / "run" / "result.json").exists():
+                assert process.poll() is None
+                time.sleep(0.1)
+            tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            assert len(tasks) == 2
+            networks = {os.readlink(f"/proc/{pid}/ns/net") for pid in tasks}
+            assert len(networks) == 1 and os.readlink("/proc/self/ns/net") not in networks
+            interfaces = Path(f"/proc/{tasks[0]}/net/dev").read_text().splitlines()[2:]
+            assert [line.partition(":")[0].strip() for line in interfaces] == ["lo"]
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 @pytest.mark.full

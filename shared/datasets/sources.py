@@ -136,6 +136,20 @@ def load_file(name: str, file: str, data_dir: str = "", instead: str = "") -> by
     return _search(name, data_dir, places, names, instead)
 
 
+def fetch(name: str, data_dir: str = "") -> None:
+    """Downloads the files of a dataset, unless a place has them.
+
+    Raises
+    ------
+    DataError, idx.IdxError : as `load` and `load_file`.
+    """
+    if name in SHA256:
+        load(name, data_dir)
+    movies, imdb, imdb_words = DOWNLOADS
+    for file in {"movie_reviews": [movies], "imdb": [imdb, imdb_words]}.get(name, ()):
+        load_file(name, file, data_dir)
+
+
 def _search(
     name: str, data_dir: str, places: Sequence[Callable], names: str, instead: str
 ) -> dict[str, np.ndarray] | bytes:
