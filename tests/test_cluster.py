@@ -244,6 +244,22 @@ def test_three_workers_against_three_replicas(run, style, tolerances, verdict):
     assert process.stdout.startswith(verdict)
 
 
+@pytest.mark.proof
+def test_asynchronous_training_on_one_core(environment, tmp_path):
+    """The servers have enough threads to wait for each other; with one they waited for ever."""
+    command = [sys.executable, "-m", "compare", "cluster", "mnist_softmax", "--style=tf2"]
+    flags = ["--distribution=async", "--workers=1", "--dataset=digits", "--max_steps=50", "--nolog"]
+    process = subprocess.run(
+        [*command, *flags],
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+        timeout=150,
+        preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
+    )
+    assert process.returncode == 0
+
+
 def test_a_cluster_has_a_network_of_its_own(environment, tmp_path):
     """Nobody outside reaches the servers of `compare cluster`."""
     if subprocess.run(

@@ -6,6 +6,7 @@ tf1_style/training/replicas.py. See docs/distribution.md.
 
 import collections
 import contextlib
+import os
 
 import tensorflow as tf
 
@@ -194,6 +195,11 @@ class AsyncReplica:
 def serve(task, flags):
     """Serves variables, or computes what the chief sends, until the chief ends."""
     tf.config.threading.set_intra_op_parallelism_threads(flags.threads)
+    # A function that a server computes waits for variables of other servers, and keeps a thread
+    # meanwhile. With a thread for each of few cores, all would wait for ever. The server does not
+    # read `tf.config`.
+    threads = max(machine.cores(), task.count("worker") + 1)
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(threads))
     with cluster.Watch(task, only=[task.chief[0]], is_lost_an_error=False):
         try:
             spec = tf.train.ClusterSpec(task.cluster)
