@@ -1,4 +1,4 @@
-"""Keeps what a program predicts that does not train: what it computes from what, call by call."""
+"""Keeps what a program predicts or evaluates: what it computes from what, call by call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shared.trace import digest
 MOST_ROWS = 10000  # more examples than these are not kept
 # Operations are written for so many examples, because two programs may predict in other batches.
 OPERATION_ROWS = 64
+EVALUATED_ROWS = 1000  # of an evaluation, because a program may make many
 
 
 class Predictions:
@@ -70,6 +71,68 @@ class Predictions:
         for place, prefix in enumerate(("inputs", "outputs")):
             joined = [array for parts in self._parts.values() for array in _joined(parts[place])]
             found.update((f"{prefix}/{number}", array) for number, array in enumerate(joined))
+        return found
+
+
+class Evaluation:
+    """What a program that trains evaluates between two steps: its calls, in groups.
+
+    A group holds the calls from one place that give the same results.
+
+    Attributes
+    ----------
+    weights : {name: array} of the variables that the program has assigned since the step, such as
+        averages of the weights; None before the first call.
+    """
+
+    KINDS = ("inputs", "outputs", "behind")
+
+    def __init__(self):
+        self.weights = None
+        self._groups = {}  # key: {kind: a list of arrays of each call}
+
+    def number(self, key: Hashable) -> int:
+        """Returns the number of a group."""
+        self._groups.setdefault(key, {kind: [] for kind in self.KINDS})
+        return list(self._groups).index(key)
+
+    def is_full(self, key: Hashable) -> bool:
+        group = self._groups.get(key)
+        return group is not None and sum(map(_rows, group["inputs"])) >= EVALUATED_ROWS
+
+    def add(
+        self,
+        key: Hashable,
+        inputs: Sequence[np.ndarray],
+        outputs: Sequence[np.ndarray],
+        behind: Sequence[np.ndarray] = (),
+    ) -> None:
+        """Adds a call. Of its results those count that have a row for each example.
+
+        Parameters
+        ----------
+        key : tells groups apart.
+        behind : what the single numbers among the results are computed of, such as the logits
+            behind an accuracy.
+        """
+        self.number(key)
+        inputs = [array for array in map(np.array, inputs) if array.ndim]
+        size = len(max(inputs, key=lambda array: array.size)) if inputs else None
+        arrays = {"inputs": inputs, "outputs": outputs, "behind": behind}
+        for kind, given in arrays.items():
+            rows = [array for array in map(np.array, given) if array.ndim]
+            rows = [array for array in rows if size in (None, len(array))]
+            self._groups[key][kind].append(rows)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Returns the arrays of all calls, joined along the examples, by names such as 0/inputs/1:
+        the group, the kind and a number; and in 0/calls how many examples each call had."""
+        found = {}
+        for group, calls in enumerate(self._groups.values()):
+            found[f"{group}/calls"] = np.array([_rows(arrays) for arrays in calls["inputs"]])
+            for kind in self.KINDS:
+                for number, array in enumerate(_joined(calls[kind])):
+                    found[f"{group}/{kind}/{number}"] = array[:EVALUATED_ROWS]
         return found
 
 

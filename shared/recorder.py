@@ -10,6 +10,8 @@ The trace holds, besides the program's variables, tensors with these prefixes:
     squares/NAME         of a sparse gradient, the sum of the squares of each row's parts
     constants/KIND/NAME  an optimizer's constant that was in effect, such as constants/Adam/beta1
     inputs/NAME          what the step was fed
+    evaluation/STEP/...  what the program evaluates after the step, before the next; see
+                         shared.predictions.Evaluation
 
 Of a program that makes no step, but predicts, step 0 holds the variables, and step 1 besides them
 inputs/NUMBER and outputs/NUMBER; see shared.predictions.
@@ -30,12 +32,18 @@ import numpy as np
 from shared import files, npz
 from shared.console import UserError
 from shared.fed_batches import FedBatches
-from shared.predictions import PredictedOperations, Predictions
+from shared.predictions import Evaluation, PredictedOperations, Predictions
 from shared.trace import Trace
 
-PREFIXES = ("gradients/", "differentiated/", "squares/", "constants/", "inputs/", "outputs/")
+PREFIXES = (
+    *("gradients/", "differentiated/", "squares/", "constants/", "inputs/", "outputs/"),
+    "evaluation/",
+)
+# Evaluations that are kept besides those after steps whose full values are asked for.
+MORE_EVALUATIONS = 4
 DISTURBANCE = 5e-7  # relative change by --disturb, a few of the last bits
 RANDOM = ("own", "aligned", "off")
+OTHER_NOISE = 1000  # added to the numbers of layers
 # Of the operations ApplyAdam, ResourceApplyAdam and so on: the inputs that are no constants, the
 # names of constants that differ from one to the other, and of kinds that Keras calls otherwise.
 ARRAYS = (
@@ -84,6 +92,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--operations_at", type=int, default=1, metavar="N", help="at step N (default: 1)"
     )
     parser.add_argument(
+        "--evaluations",
+        action="store_true",
+        help="record what the program evaluates between its steps, too",
+    )
+    parser.add_argument(
+        "--operations_of",
+        type=int,
+        metavar="N",
+        help="with --operations: those of the calls number N of the evaluation after the step, "
+        "not of the step",
+    )
+    parser.add_argument(
+        "--evaluation_weights",
+        metavar="FILE",
+        help="with --operations_of: an .npz of the variables' values for that evaluation",
+    )
+    parser.add_argument(
+        "--other_noise",
+        action="store_true",
+        help="with --random=aligned: draw other random numbers in evaluations",
+    )
+    parser.add_argument(
         "--weights", metavar="FILE", help="an .npz of variables' initial values, by their names"
     )
     parser.add_argument(
@@ -127,8 +157,10 @@ def of_arguments(options: argparse.Namespace) -> Recorder | None:
     trace = Trace(options.trace, options.every, [int(step) for step in steps if step])
     recorder = Recorder(trace, options.last_step, start, options.random)
     recorder.disturbs = options.disturb
+    recorder.draws_other = options.other_noise
+    recorder.evaluates(_arrays("--evaluation_weights", options.evaluation_weights), options)
     recorder.batches = FedBatches(batches) if batches else None
-    if options.operations:
+    if options.operations and options.operations_of is None:
         recorder.operations = OperationsFile(options.operations, options.operations_at)
     return recorder
 
@@ -229,11 +261,13 @@ class NoiseNumber:
     ----------
     number : noise is drawn from the step and this number.
     operations : the operations of a graph that draw it.
+    is_trained : whether a loss depends on it that is differentiated.
     """
 
-    def __init__(self, number: int):
+    def __init__(self, number: int, is_trained: bool = False):
         self.number = number
         self.operations = []
+        self.is_trained = is_trained
 
 
 class NumberedNoise:
@@ -267,6 +301,7 @@ class NumberedNoise:
         order = sorted([*self._layers, *self._drawn], key=self._place)
         for number, layer in enumerate(order):
             layer.number = number
+            layer.is_trained = not self._needed.isdisjoint(layer.operations)
 
     def _place(self, layer: NoiseNumber) -> tuple:
         first = min((operation._id for operation in layer.operations), default=np.inf)
@@ -324,12 +359,78 @@ class Recorder:
         self._initial = {}
         self.operations = None  # or OperationsFile
         self.places = {}  # {operation: _id of the one that it replaces, and stands for}
-        atexit.register(self._refresh)  # runs before the trace is saved
+        atexit.register(self._refresh_at_exit)  # runs before the trace is saved
         self.disturbs = False
         self.batches = None  # or FedBatches
         self.predictions = Predictions()  # None if the program trains
+        self.evaluation = None  # or Evaluation, of what follows the present step
+        self.evaluated_operations = None  # or OperationsFile, of an evaluation
+        self.evaluated_group = None  # the number of its calls
+        self.is_updating = False  # whether a step is being made, where that is known
+        self.draws_other = False  # whether evaluations draw other random numbers
+        self.keeps_evaluations = False  # whether evaluations are recorded at all
+        self._more_evaluations = 0  # kept besides those after steps with full values
+        self._evaluation_weights = {}
         self.predicted_operations = PredictedOperations()
         atexit.register(self._record_predictions)  # runs before the trace is saved
+
+    def evaluates(self, weights: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+        """Takes what the command line says of evaluations."""
+        self.keeps_evaluations = options.evaluations
+        self._evaluation_weights = weights
+        self.evaluated_group = options.operations_of
+        if options.operations and options.operations_of is not None:
+            self.evaluated_operations = OperationsFile(options.operations, options.operations_at)
+        self._begin_evaluation()
+
+    def _begin_evaluation(self) -> None:
+        is_kept = self.keeps_evaluations and self._trace.is_due(self._step)
+        is_full = self._more_evaluations >= MORE_EVALUATIONS
+        if is_full and not self._trace.values_are_due(self._step):
+            is_kept = False
+        self.evaluation = Evaluation() if is_kept else None
+
+    @property
+    def wants_evaluated_operations(self) -> bool:
+        """Whether the operations of the evaluation after the present step are to be written."""
+        wanted = self.evaluated_operations
+        return wanted is not None and self.evaluation is not None and wanted.step == self._step
+
+    def evaluation_weights(self) -> dict[str, np.ndarray]:
+        """Returns once the values that variables are to have in the evaluation that begins."""
+        if not self.wants_evaluated_operations:
+            return {}
+        weights, self._evaluation_weights = self._evaluation_weights, {}
+        return weights
+
+    def evaluated(self, values: Callable[[], dict[str, np.ndarray]]) -> None:
+        """Notes the variables that have changed since the step, after a call of an evaluation."""
+        if self.evaluation.weights is None and self._tensors:
+            self.evaluation.weights = {
+                name: np.array(value)
+                for name, value in values().items()
+                if name in self._tensors and not np.array_equal(value, self._tensors[name])
+            }
+
+    def _keep_evaluation(self) -> dict[str, np.ndarray]:
+        """Returns the tensors of the evaluation that ends; adds them to its step's record."""
+        made, self.evaluation = self.evaluation, None
+        tensors = made.tensors() if made else {}
+        prefix = f"evaluation/{self._step}/"
+        found = {prefix + name: value for name, value in tensors.items()}
+        if not found:
+            return {}
+        found.update((f"{prefix}weights/{n}", value) for n, value in (made.weights or {}).items())
+        if self._step and not self._trace.values_are_due(self._step):
+            self._more_evaluations += 1
+            self._trace.end(self._step)
+        if self._step and self._tensors:
+            self._tensors.update(found)
+            self._is_stale = True
+        wanted, operations = self.evaluated_operations, self.predicted_operations
+        if wanted and wanted.step == self._step and operations.described:
+            wanted.write(operations.described, operations.values())
+        return found
 
     def place(self, operation) -> float:
         """Returns a number by which operations can be sorted: each after those it depends on."""
@@ -377,19 +478,22 @@ class Recorder:
         names = set(names)
         self.predictions = None
         if self._step == 0 or self._updated & names:
+            evaluated = self._keep_evaluation()
             self._refresh()
             if self._step == 0:
-                self._trace.record(0, None, self._initial)
+                self._trace.record(0, None, {**self._initial, **evaluated})
                 self._initial = {}
             elif self._step == self._last_step:
                 self.end()
             self._step += 1
             self._updated, self._tensors, self._losses, self._optimizers = set(), {}, {}, {}
         self._updated |= names
+        self._begin_evaluation()  # what came between two updates of one step is none
         return self._trace.is_due(self._step)
 
     def end(self) -> None:
         """Ends the program after its last step, wherever it is; TensorFlow may have called this."""
+        self._keep_evaluation()
         self._refresh()
         self._trace.save()
         sys.stdout.flush()
@@ -429,6 +533,11 @@ class Recorder:
         ):
             self._tensors.update((prefix + name, value) for name, value in tensors.items())
         self._is_stale = True
+        self._refresh()
+
+    def _refresh_at_exit(self) -> None:
+        if self._step:
+            self._keep_evaluation()
         self._refresh()
 
     def _refresh(self) -> None:
@@ -482,7 +591,14 @@ class Recorder:
             )
         return value
 
-    def noise(self, completed: int, layer: int, shape: Iterable[int], kind: str = "uniform"):
+    def noise(
+        self,
+        completed: int,
+        layer: int,
+        shape: Iterable[int],
+        kind: str = "uniform",
+        is_evaluation: bool = False,
+    ):
         """Returns the noise of a layer, or of a random operation: float32 [...].
 
         It depends on the number of completed steps and on the layer's number alone, so two
@@ -491,7 +607,10 @@ class Recorder:
         Parameters
         ----------
         kind : "uniform" in [0, 1), "normal", or "truncated normal".
+        is_evaluation : whether no step is being made.
         """
+        if is_evaluation and self.draws_other:
+            layer += OTHER_NOISE
         shape = tuple(shape)
         if self.random == "off":
             return np.full(shape, 0.999999 if kind == "uniform" else 0, np.float32)

@@ -28,7 +28,9 @@ loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 way = sys.argv[1]
 if way.startswith("fit"):
     model.compile(tf.keras.optimizers.Adam(0.01), loss, jit_compile=way == "fit_xla")
-    model.fit(x, y, batch_size=8, epochs=5, verbose=0)
+    model.fit(x, y, batch_size=8, epochs=4, verbose=0)
+    found = model.evaluate(x, y, verbose=0, return_dict=True).values()
+    model.fit(x, y, batch_size=8, verbose=0, validation_data=(x[:20], y[:20]))
 else:
     optimizer = tf.keras.optimizers.Adam(0.01)
     optimizer.build(model.trainable_variables)
@@ -42,9 +44,17 @@ else:
         else:
             optimizer.apply_gradients(zip(gradients, model.trainable_variables))
     step = tf.function(step) if way == "function" else step
+    @tf.function
+    def test(x, y):
+        logits = model(x)
+        hits = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, 1), y), tf.float32))
+        return hits, loss(y, logits)
     for i in range(25):
         step(x[i % 5 * 8 :][:8], y[i % 5 * 8 :][:8])
-np.savez(sys.argv[2], *[np.asarray(v) for v in model.variables], model(x).numpy())
+        if i % 10 == 0:
+            found = test(x, y)
+found = [*model.variables, model(x), *found]
+np.savez(sys.argv[2], *[np.asarray(v) for v in found])
 """
 OLD = """
 import sys
@@ -60,10 +70,13 @@ with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
     train = tf.train.AdamOptimizer(0.01).minimize(loss)
 with tf.Session() as session:
     session.run(tf.global_variables_initializer())
+    hits = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, 1), y), tf.float32))
     for i in range(25):
         part = slice(i % 5 * 8, i % 5 * 8 + 8)
         value, _ = session.run([loss, train], {x: X[part], y: Y[part]})
-    np.savez(sys.argv[2], value, *session.run(tf.global_variables()))
+        if i % 10 == 0:
+            tested = session.run([hits, loss], {x: X, y: Y})
+    np.savez(sys.argv[2], value, *tested, *session.run(tf.global_variables()))
 """
 PREDICT = """
 import sys
@@ -129,9 +142,10 @@ def results(tmp_path):
 )
 def test_recording_changes_no_bit(results, tmp_path, text, way):
     plain = results(text, way)
-    values = f"--trace={tmp_path / 'a.npz'}", "--values_at=0,1,20"
+    values = f"--trace={tmp_path / 'a.npz'}", "--values_at=0,1,20", "--evaluations"
     at = "0" if way == "predict" else "3"
-    for options in (values, (f"--trace={tmp_path / 'b.npz'}", "--every=10")):
+    tenth = f"--trace={tmp_path / 'b.npz'}", "--every=10", "--evaluations"
+    for options in (values, tenth):
         recorded = results(text, way, *options)
         assert [a.tobytes() for a in recorded] == [a.tobytes() for a in plain], options
     # What is fetched is not fused with what follows it, so it is rounded.

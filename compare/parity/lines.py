@@ -118,7 +118,8 @@ class Operations:
             made, _, called = operation["line"].partition(user_lines.CALLED)
             operation["stack"] = made.split(user_lines.FROM)
             operation["line"] = operation["stack"][0]
-            operation["called"] = called.partition(user_lines.FROM)[0]  # where a layer is called
+            operation["calls"] = called.split(user_lines.FROM)  # where a layer is called
+            operation["called"] = operation["calls"][0]
             if operation["type"] in SHAPES:  # it does not depend on the values of its input
                 operation["inputs"] = []
             is_source = operation["type"] in SOURCES or operation["type"].startswith("Iterator")

@@ -324,7 +324,7 @@ def renamed(candidate: Recording, mapping: Mapping) -> Recording:
 
     copy = object.__new__(Recording)
     copy.steps, copy.losses = candidate.steps, candidate.losses
-    kept = ("inputs/", "outputs/", "constants/")
+    kept = ("inputs/", "outputs/", "constants/", "evaluation/")
     new = {name: name if name.startswith(kept) else rename(name) for name in candidate.forms}
     copy.forms = {new[name]: form for name, form in candidate.forms.items()}
     copy.rows = {

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from compare import runner
 from compare.parity import (
+    evaluations,
     evidence,
     graphs,
     lines,
@@ -190,6 +191,7 @@ class Runs:
         self.compared = None  # (reference, candidate, step), what the verdict is about
         self.is_wide = False
         self._operations = None
+        self._envelope = None
         self._batches = None
         self._console = console
         self._folder = os.path.abspath(folder)
@@ -200,6 +202,7 @@ class Runs:
             f"--last_step={settings.steps}",
             f"--values_at={','.join(map(str, values))}",
             f"--random={settings.random}",
+            "--evaluations",
         ]
 
     def path(self, name: str) -> str:
@@ -293,12 +296,23 @@ class Runs:
         self.start[0] = "start"
 
     def envelope(self) -> list[Recording]:
-        """Runs the reference from weights with other last bits, and with other kernels."""
-        return self.run(
+        """Runs the reference from weights with other last bits, and with other kernels.
+
+        An evaluation draws other noise in the first run: where it draws any, it may be anything.
+        """
+        self._envelope = self.run(
             "measuring the reference's own rounding",
-            (0, "disturbed", "disturbed"),
+            (0, "disturbed", "disturbed", ["--other_noise"]),
             (0, "kernels", "start", (), _other_kernels()),
         )
+        return list(self._envelope)
+
+    def rounding(self, reference: Recording) -> list[Recording]:
+        """Returns the envelope, also where the steps have needed none."""
+        if self._envelope is None:
+            self.write_starts(reference)
+            self.envelope()
+        return self._envelope
 
     def wider_envelope(self, reference: Recording) -> list[Recording]:
         """Runs the reference from weights that differ more; see `envelope.WIDER`."""
@@ -344,6 +358,30 @@ class Runs:
         if all(map(os.path.exists, paths)):
             self._operations = [lines.Operations(path) for path in paths]
         return self._operations
+
+    def evaluation(self, step: int, match, weights: dict) -> tuple:
+        """Runs both programs until the evaluation after a step, the candidate's with the
+        reference's weights; returns their operations, or None, and the recordings.
+
+        Parameters
+        ----------
+        match : evaluations.Match, whose calls are followed.
+        weights : by the candidate's names.
+        """
+        np.savez(self.path("evaluated"), **weights)
+        jobs, paths = [], []
+        for which, group in enumerate((match.ours, match.theirs)):
+            paths.append(self.path(f"{self.pair[which].name}_evaluated_operations"))
+            options = [f"--operations={paths[-1]}", f"--operations_at={step}"]
+            options += [f"--operations_of={group.number}", f"--values_at={step}"]
+            options += [f"--last_step={max(step, 1)}"]
+            if which == 1:
+                options.append(f"--evaluation_weights={self.path('evaluated')}")
+            jobs.append((which, "evaluated", self.start[which], options))
+        again = self.run("following the evaluation", *jobs)
+        if all(map(os.path.exists, paths)):
+            self._operations = [lines.Operations(path) for path in paths]
+        return self._operations, again
 
     def seen_operations(self) -> list[lines.Operations] | None:
         """Returns both programs' operations where they part, or at the first step."""
@@ -411,12 +449,23 @@ def compare(console, what, folder, renaming, settings) -> dict:
     judge = predictions.judge if predict else _judged
     runs.compared = reference, candidate, reference.steps[min(1, len(reference.steps) - 1)]
     report = {**report, **judge(runs, reference, candidate, found)}
-    report["suggestion"] = suggestions.as_json(suggestions.suggest(report))
+    if not predict and report["verdict"] in (IDENTICAL, WITHIN):
+        report = _with_evaluation(report, evaluations.judge(runs, reference, candidate, found))
+    known = None if "evaluation" in report else suggestions.suggest(report)
+    report["suggestion"] = suggestions.as_json(known)
     if getattr(settings, "log_dir", None) and runs.seen_operations():
         graphs.write(settings.log_dir, report, runs.seen_operations())
     if getattr(settings, "report", None):
         page.write(settings.report, report, runs, verdict(report, folder))
     return report
+
+
+def _with_evaluation(report: dict, evaluated: dict) -> dict:
+    """Adds to a report of steps that agree what is said of the evaluation."""
+    found = {**report, **evaluated}
+    if evaluated["evaluation"].get("verdict") == WITHIN:
+        found["verdict"] = WITHIN  # even if the steps are bit-identical
+    return found
 
 
 def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mapping) -> dict:
@@ -634,9 +683,9 @@ def show(console, report: dict, folder: str) -> None:
             "dropped",
             soft_wrap=True,
         )
-    elif report["verdict"] != DIFFERENT:
-        steps = f"{report['steps']} steps, without an evaluation between or after them"
-        console.print(f"{report['verdict']}: {steps}", soft_wrap=True)
+    elif "evaluation" in report:
+        evaluations.show(console, report)
+        _show_cause(console, report)
     else:
         losses = [f"{loss:.9g}" for loss in report["losses"] if loss is not None]
         texts = (

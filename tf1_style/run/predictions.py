@@ -12,6 +12,8 @@ _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 # What computes nothing.
 _PLAIN = (*_VARIABLES, "Identity", "ReadVariableOp", "Const", "Placeholder", "NoOp", "Cast")
 _ORIGINS = ("Placeholder", "PlaceholderWithDefault", "Const")
+_SOFTMAX = ("Softmax", "LogSoftmax")
+_MOST_BEHIND = 4
 
 
 def results(elements, ancestors, updated, sources):
@@ -43,6 +45,39 @@ def results(elements, ancestors, updated, sources):
     return found
 
 
+def behind(tensors):
+    """Returns what the single numbers and the classes among results are computed of: for an
+    accuracy or a mean loss the nearest matrices, such as the logits."""
+    found, seen = [], set()
+    queue = [t for t in tensors if not t.shape.rank or not t.dtype.base_dtype.is_floating]
+    while queue:
+        operation = queue.pop(0).op
+        if operation in seen or operation.type in _VARIABLES:
+            continue
+        seen.add(operation)
+        for tensor in operation.inputs:
+            is_matrix = tensor.dtype.base_dtype.is_floating and (tensor.shape.rank or 0) > 1
+            if not is_matrix or not tensor.graph.is_fetchable(tensor):
+                queue.append(tensor)
+            elif _depends_on_variables(tensor) and all(tensor is not other for other in found):
+                found.append(tensor)
+    # Of a program whose last layer is a softmax, the other program may have the logits.
+    found += [tensor.op.inputs[0] for tensor in [*found, *tensors] if tensor.op.type in _SOFTMAX]
+    return found[:_MOST_BEHIND]
+
+
+def _depends_on_variables(tensor):
+    seen, queue = set(), [tensor.op]
+    while queue:
+        operation = queue.pop()
+        if operation.type in _VARIABLES:
+            return True
+        if operation not in seen:
+            seen.add(operation)
+            queue += [tensor.op for tensor in operation.inputs]
+    return False
+
+
 def _operations(elements):
     return [item if isinstance(item, tf.Operation) else item.op for item in elements]
 
@@ -53,6 +88,13 @@ def disturb(recorder, session, values):
         value = values.get(variable.op.name)
         if value is not None and value.dtype.kind == "f":
             variable.load(recorder.disturbed(variable.op.name, value), session)
+
+
+def load(session, values):
+    """Gives a session's variables other values, by their names."""
+    for variable in session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES):
+        if variable.op.name in values:
+            variable.load(values[variable.op.name], session)
 
 
 def rows(arrays):

@@ -6,6 +6,7 @@ the optimizer's constants and the inputs are fetched in that same run. The graph
 """
 
 import collections
+import contextlib
 import functools
 import random
 import re
@@ -184,7 +185,7 @@ def _replace_noise(recorder, noise):
 
         def draw(shape, dtype):
             drawn = tf.numpy_function(
-                lambda shape: recorder.noise(max(recorder.step - 1, 0), layer.number, shape),
+                lambda shape: _noise(recorder, layer.number, shape),
                 [shape],
                 tf.float32,
             )
@@ -197,6 +198,12 @@ def _replace_noise(recorder, noise):
     nn_ops._dropout = aligned
 
 
+def _noise(recorder, number, shape, kind="uniform"):
+    """Returns the noise of a layer in the run that is being made."""
+    completed = recorder.step - 1 if recorder.is_updating else recorder.step
+    return recorder.noise(completed, number, shape, kind, is_evaluation=not recorder.is_updating)
+
+
 def _replace_drawn(recorder, operation, layer):
     """Lets all that uses a random operation use noise of the step and the layer's number."""
     tensor = operation.outputs[0]
@@ -204,7 +211,7 @@ def _replace_drawn(recorder, operation, layer):
     kind = DRAWN[operation.type]
     with tf.control_dependencies(None):
         drawn = tf.numpy_function(
-            lambda shape: recorder.noise(max(recorder.step - 1, 0), layer.number, shape, kind),
+            lambda shape: _noise(recorder, layer.number, shape, kind),
             [operation.inputs[0]],
             tf.float32,
         )
@@ -231,21 +238,20 @@ def _watch_runs(recorder, differentiations):
         if elements not in known:
             known[elements] = _analyze(elements, differentiations.get(self.graph, []))
         update = known[elements]
-        if update is None and recorder.step:
-            found = run(self, fetches, feed_dict, options, run_metadata)
-            assigned = assigns.setdefault(self.graph, {})
-            if elements not in assigned:
-                assigned[elements] = _assigned(elements)
-            if assigned[elements]:
-                recorder.amend({v.op.name: run(self, v) for v in assigned[elements]})
-            return found
         if update is None:
             call = functools.partial(run, self)
             tensors = _predicted(recorder, elements, known)
-            if not tensors:
-                return call(fetches, feed_dict, options, run_metadata)
             given = fetches, feed_dict
-            return _predict(recorder, call, self, tensors, given, options, run_metadata)
+            if tensors:
+                found = _predict(recorder, call, self, tensors, given, options, run_metadata)
+            else:
+                found = call(*given, options, run_metadata)
+            assigned = assigns.setdefault(self.graph, {})
+            if recorder.step and elements not in assigned:
+                assigned[elements] = _assigned(elements)
+            if recorder.step and assigned[elements]:
+                recorder.amend({v.op.name: run(self, v) for v in assigned[elements]})
+            return found
         if recorder.step == 0:
             recorder.initial(lambda: _values(run, self))
         due = recorder.begin(update.names)
@@ -253,13 +259,15 @@ def _watch_runs(recorder, differentiations):
             fed = recorder.batches.replaced(recorder.step, feed_dict.values())
             feed_dict = dict(zip(feed_dict, fed))
         if not due:
-            return run(self, fetches, feed_dict, options, run_metadata)
+            with _updating(recorder):
+                return run(self, fetches, feed_dict, options, run_metadata)
         plain = ("names", "flags", "lines")
         extra = {key: value for key, value in update._asdict().items() if key not in plain}
         forward = _forward(recorder, update, feed_dict)
         extra["forward"] = [operation.outputs[0] for operation in forward]
         both = {"fetches": fetches, "extra": extra}
-        found = run(self, both, feed_dict, options, run_metadata)
+        with _updating(recorder):
+            found = run(self, both, feed_dict, options, run_metadata)
         seen = found["extra"]
         recorder.record(
             {name: np.sum(value) for name, value in seen["losses"].items()},
@@ -277,9 +285,19 @@ def _watch_runs(recorder, differentiations):
     BaseSession.run = watched
 
 
+@contextlib.contextmanager
+def _updating(recorder):
+    recorder.is_updating = True
+    try:
+        yield
+    finally:
+        recorder.is_updating = False
+
+
 def _predicted(recorder, elements, known):
     """Returns the tensors among fetched elements that are predictions, while those count."""
-    if recorder.predictions is None or recorder.predictions.is_full:
+    is_open = recorder.predictions is not None and not recorder.predictions.is_full
+    if not is_open and recorder.evaluation is None:
         return []
     key = ("predicted", elements)
     if key not in known:
@@ -289,15 +307,21 @@ def _predicted(recorder, elements, known):
 
 def _predict(recorder, run, session, tensors, given, *options):
     """Makes and records a run that computes predictions: `tensors`."""
-    made = recorder.predictions
+    made, evaluation = recorder.predictions, recorder.evaluation
     fetches, feed_dict = given
+    key = tuple(tensor.name for tensor in tensors)
+    place = key, user_lines.here_stack()
+    if made is None and evaluation.is_full(place):
+        return run(fetches, feed_dict, *options)
 
     def values():
         return _values(lambda session, fetched: run(fetched), session)
 
-    weights = values()
-    if recorder.begin_prediction(weights) and recorder.disturbs:
-        predictions.disturb(recorder, session, weights)
+    if made is not None:
+        weights = values()
+        if recorder.begin_prediction(weights) and recorder.disturbs:
+            predictions.disturb(recorder, session, weights)
+    predictions.load(session, recorder.evaluation_weights())
     origins = {
         output.name: output
         for operation in _ancestors([tensor.op for tensor in tensors])
@@ -306,15 +330,23 @@ def _predict(recorder, run, session, tensors, given, *options):
         if output.dtype not in (tf.string, tf.resource, tf.variant)
     }
     ends = SimpleNamespace(losses={tensor.name: tensor for tensor in tensors})
-    wanted = recorder.wants_predicted_operations and not recorder.predicted_operations.is_full
-    forward = _forward(recorder, ends, feed_dict) if wanted else []
+    wanted = recorder.wants_predicted_operations
+    if recorder.wants_evaluated_operations:
+        wanted = evaluation.number(place) == recorder.evaluated_group
+    wanted = wanted and not recorder.predicted_operations.is_full
+    forward = _forward_of(recorder, ends, feed_dict) if wanted else []
+    behind = predictions.behind(tensors) if evaluation else []
     extra = {"outputs": tensors, "inputs": origins, "forward": [op.outputs[0] for op in forward]}
+    extra["behind"] = behind
     both = {"fetches": fetches, "extra": extra}
     found = run(both, feed_dict, *options)
     seen = found["extra"]
     inputs = list({**seen["inputs"], **_fed(feed_dict)}.values())
-    key = tuple(tensor.name for tensor in tensors)
-    made.end(key, inputs, seen["outputs"], values())
+    if made is not None:
+        made.end(key, inputs, seen["outputs"], values())
+    if evaluation is not None:
+        evaluation.add(place, inputs, seen["outputs"], seen["behind"])
+        recorder.evaluated(values)
     if forward:
         _learn_lines(recorder, session.graph)
         described = describe(forward, _line)
@@ -326,6 +358,11 @@ def _forward(recorder, update, feed_dict):
     """Returns the operations that the losses depend on, if this step's are to be written."""
     if recorder.operations is None or recorder.operations.step != recorder.step:
         return []
+    return _forward_of(recorder, update, feed_dict)
+
+
+def _forward_of(recorder, update, feed_dict):
+    """Returns the operations that the losses depend on, and whose values can be fetched."""
     ends = {tensor.op for tensor in update.losses.values()}
     fed = {getattr(key, "op", None) for key in feed_dict or {}}
     every = sorted(_ancestors(ends), key=recorder.place)
@@ -369,13 +406,13 @@ def _write_operations(recorder, operations, values, graph):
 
 
 def _learn_lines(recorder, graph):
-    lines = recorder.operations.lines
+    lines = (recorder.operations or recorder.evaluated_operations).lines
     for variable in graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES):
         lines["variables"][variable.op.name] = _line(variable.op)
     for operation in graph.get_operations():
         if _APPLY.fullmatch(operation.type):
             lines["clip"] = _line(_named_inputs(operation).get("grad", operation.inputs[0]).op)
-    lines["step"] = user_lines.here()
+    lines["step" if recorder.operations else "evaluated"] = user_lines.here()
 
 
 def _line(operation):

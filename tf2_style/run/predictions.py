@@ -1,8 +1,12 @@
-"""Records what a TensorFlow 2 program predicts that does not train, unchanged.
+"""Records what a TensorFlow 2 program predicts, or evaluates between its steps, unchanged.
 
 A prediction is a call of Keras's `predict` or `evaluate`, of a layer, of a `tf.function` or of a
-function of a SavedModel; the outermost counts. So is a tensor that the program's own line makes an
-array of.
+function of a SavedModel; the outermost counts. So is, if the program does not train, a tensor that
+the program's own line makes an array of. A call that makes a step, or is watched by a tape, is no
+evaluation.
+
+An evaluation often gives single numbers alone. So inside a `tf.function` that differentiates
+nothing, what its models compute is handed over, too.
 """
 
 import functools
@@ -14,12 +18,16 @@ from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 from keras.src.layers.layer import Layer
 from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
+from tensorflow.python.eager.record import could_possibly_record
 from tensorflow.python.framework import func_graph, op_callbacks, ops
 
 from shared import user_lines
 from shared.recorder import describe
 
 _MOST_OPERATIONS = 20000  # of an eager program; each is kept with its tensors
+_MOST_BEHIND = 4
+_IMAGES = (tf.uint8, tf.int8, tf.uint16, tf.int16)  # as they are read, before they are scaled
+_ACTIVATIONS = ("Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid")
 _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.bool)
 
 
@@ -34,6 +42,11 @@ class PredictionWatcher:
     def __init__(self, watcher):
         self.watcher, self.recorder = watcher, watcher.recorder
         self.eager = []  # (type, name, inputs, outputs, line) of an eager program's operations
+        self.trains = set()  # keys of calls that differentiate
+        self.key = None  # of the outermost call
+        self.handed = []  # (inputs, outputs) of models inside functions, during that call
+        self.traced = []  # the same as tensors, for each function that is being traced
+        self.pending = []  # (described, values, rows) of functions, during that call
 
     def install(self):
         for name in ("predict", "predict_on_batch", "evaluate", "test_on_batch"):
@@ -42,9 +55,19 @@ class PredictionWatcher:
         self._watch(Function, "__call__", "function")
         self._watch(ConcreteFunction, "__call__", "function")
         self._watch_arrays()
-        if self.recorder.wants_predicted_operations:
+        if self.recorder.keeps_evaluations:
+            self._watch_models()
+        if self.file or self.recorder.keeps_evaluations:
             self._watch_traces()
+        if self.file:
             op_callbacks.add_op_callback(self._collect)
+
+    @property
+    def file(self):
+        """The OperationsFile of a prediction or an evaluation; None if none is to be written."""
+        recorder = self.recorder
+        wants = recorder.wants_predicted_operations
+        return recorder.operations if wants else recorder.evaluated_operations
 
     def _watch(self, owner, name, kind):
         method, predicted = getattr(owner, name), self
@@ -63,15 +86,60 @@ class PredictionWatcher:
 
     def is_due(self):
         made = self.recorder.predictions
+        evaluates = self.recorder.keeps_evaluations and not could_possibly_record()
         return (
-            made is not None
+            (evaluates or (made is not None and not made.is_full))
             and not self.watcher.has("is_predicting")
             and not tf.inside_function()
-            and not made.is_full
         )
 
     def call(self, key, given, call):
         """Makes an outermost call, and records it if it computes something."""
+        evaluation, predictions = self.recorder.evaluation, self.recorder.predictions
+        self.key, self.handed, self.pending = key, [], []
+        self._align_weights()
+        try:
+            if predictions is not None and not predictions.is_full:
+                result = self._predict(key, given, call)
+            else:
+                with self.watcher.flag("is_predicting"):
+                    result = call()
+        finally:
+            self.key = None
+        is_same = self.recorder.evaluation is evaluation is not None  # no step was made
+        if is_same and key not in self.trains and not could_possibly_record():
+            self._evaluate(evaluation, (*key, user_lines.here_stack()), given, result)
+        return result
+
+    def _align_weights(self):
+        values = self.recorder.evaluation_weights()
+        with self.watcher.flag("is_applying"):  # no step of the program
+            for name, variable in self.watcher.readable().items():
+                if name in values:
+                    variable.assign(tf.cast(values[name], variable.dtype))
+
+    def _evaluate(self, evaluation, place, given, result):
+        """Records an outermost call that makes no step."""
+        inputs = [array for array in _arrays(given) if array.ndim]
+        groups = {place: [(inputs, _arrays(result), _logits(result))]}
+        if self.handed:
+            groups[(*place, "inside")] = [(taken, [], made) for taken, made in self.handed]
+        for key, calls in groups.items():
+            for call in calls:
+                if not evaluation.is_full(key):
+                    evaluation.add(key, *call)
+        self.recorder.evaluated(self.watcher.initial)
+        group = self.recorder.evaluated_group
+        if self.recorder.wants_evaluated_operations and group in map(evaluation.number, groups):
+            for part in self.pending:
+                self._learn_lines()
+                self.recorder.predicted_operations.add(*part)
+            if not self.pending:
+                self._add_eager(tf.nest.flatten(result), inputs)
+        self.eager = []
+
+    def _predict(self, key, given, call):
+        """Makes an outermost call of a program that has made no step, and records it."""
         made, initial = self.recorder.predictions, self.watcher.initial
         with self.watcher.flag("is_predicting"):
             before = initial()
@@ -103,7 +171,7 @@ class PredictionWatcher:
             array = convert(self)
             made = predicted.recorder.predictions
             if made is None or self.dtype not in _NUMBERS or not predicted.is_due():
-                return array
+                return array  # an evaluation's inputs would not be known
             frame = sys._getframe(1)
             while frame.f_code.co_filename == ops.__file__:
                 frame = frame.f_back
@@ -116,35 +184,72 @@ class PredictionWatcher:
 
         ops._EagerTensorBase._numpy = converted
 
-    # Operations, with values and lines.
+    # Inside functions.
+
+    def _watch_models(self):
+        """Notes what models compute in the function that is being traced."""
+        call, predicted = Layer.__call__, self
+
+        @functools.wraps(call)
+        def called(self, *arguments, **keywords):
+            if not predicted.traced or predicted.watcher.has("is_in_model"):
+                return call(self, *arguments, **keywords)
+            with predicted.watcher.flag("is_in_model"):
+                found = call(self, *arguments, **keywords)
+            taken = _in_graph((arguments, keywords))
+            predicted.traced[-1].append((taken, _in_graph(found)))
+            return found
+
+        Layer.__call__ = called
 
     def _watch_traces(self):
-        """Hands over the values of the operations of each function that is traced."""
+        """Hands over what the models of a function that is traced compute, and the values of its
+        operations."""
         make, predicted = func_graph.func_graph_from_py_func, self
 
         @functools.wraps(make)
         def made(name, python_func, *arguments, **keywords):
             caller = sys._getframe(1).f_code.co_filename
-            if not caller.endswith("tracing_compilation.py") or not predicted.is_open():
+            is_open = predicted.recorder.predictions is not None or predicted.key is not None
+            if not caller.endswith("tracing_compilation.py") or not is_open:
                 return make(name, python_func, *arguments, **keywords)
 
             def traced(*given, **named):
-                result = python_func(*given, **named)
-                predicted.hand_over(result)
+                tapes = predicted.watcher.tapes
+                predicted.traced.append([])
+                try:
+                    result = python_func(*given, **named)
+                finally:
+                    models = predicted.traced.pop()
+                if predicted.watcher.tapes != tapes:
+                    predicted.trains.add(predicted.key)
+                    return result
+                taken, made = _of_models(models) if models else _behind(result)
+                if predicted.recorder.keeps_evaluations and predicted.key is not None:
+                    predicted.hand_models_over([*_in_graph((given, named)), *taken], made)
+                if predicted.file:
+                    predicted.hand_over([result, made])
                 return result
 
             return make(name, traced, *arguments, **keywords)
 
         func_graph.func_graph_from_py_func = made
 
-    def is_open(self):
-        return self.recorder.predictions is not None
+    def hand_models_over(self, taken, made):
+        """Hands over what the models of a function compute from what."""
+        if not made:
+            return
+
+        def add(*arrays):
+            if self.recorder.evaluation is not None and self.key is not None:
+                self.handed.append((arrays[: len(taken)], arrays[len(taken) :]))
+            return np.bool_(True)
+
+        tf.numpy_function(add, [*taken, *made], tf.bool).set_shape([])
 
     def hand_over(self, result):
-        ends = [t for t in tf.nest.flatten(result) if tf.is_tensor(t) and tf.is_symbolic_tensor(t)]
-        graph = tf.compat.v1.get_default_graph()
-        ends = [tensor for tensor in ends if tensor.graph is graph]
-        operations = self.watcher.forward(ends)
+        ends = _in_graph(result)
+        operations = self.watcher.forward(ends, self.file)
         if not operations:
             return
         described = describe(operations, self.watcher.line)
@@ -155,23 +260,36 @@ class PredictionWatcher:
                 for value, each in zip(values, described)
                 if each["type"] in ("Placeholder", "IteratorGetNext") and value.ndim
             ]
+            rows = sizes[0] if sizes else 0
             if self.recorder.wants_predicted_operations:
                 self._learn_lines()
-                self.recorder.predicted_operations.add(described, values, sizes[0] if sizes else 0)
+                self.recorder.predicted_operations.add(described, values, rows)
+            elif self.recorder.wants_evaluated_operations:
+                self.pending.append((described, [np.array(value) for value in values], rows))
             return np.bool_(True)
 
         done = tf.numpy_function(add, [operation.outputs[0] for operation in operations], tf.bool)
         done.set_shape([])
 
     def _collect(self, kind, inputs, attributes, outputs, op_name=None, graph=None):
-        if graph is None and outputs and len(self.eager) < _MOST_OPERATIONS and self.is_open():
+        recorder = self.recorder
+        wants = recorder.wants_predicted_operations or (
+            recorder.wants_evaluated_operations and self.key is not None
+        )
+        is_here = graph is None and outputs and wants
+        if is_here and len(self.eager) < _MOST_OPERATIONS:
             line = self.watcher.layer_line() or user_lines.here()
+            if self.recorder.wants_evaluated_operations and self.watcher.layer_line():
+                line += user_lines.CALLED + user_lines.here_stack()
+            elif self.recorder.wants_evaluated_operations:
+                line = user_lines.here_stack()
             kind = tf.compat.as_str(kind)
             self.eager.append((kind, tf.compat.as_str(op_name or kind), inputs, outputs, line))
 
     def _add_eager(self, results, inputs):
         """Adds the eager operations that results depend on."""
-        if not self.eager or not self.recorder.wants_predicted_operations:
+        wants = self.recorder.wants_predicted_operations or self.recorder.wants_evaluated_operations
+        if not self.eager or not wants:
             return
         described, values = self.watcher.traced_back(self.eager, results)
         rows = max((len(array) for array in inputs), default=0)
@@ -179,8 +297,79 @@ class PredictionWatcher:
         self.recorder.predicted_operations.add(described, values, rows)
 
     def _learn_lines(self):
-        lines = self.recorder.operations.lines
-        lines.update(variables=self.watcher.lines, step=user_lines.here() or lines["step"])
+        lines = self.file.lines
+        kind = "step" if self.recorder.wants_predicted_operations else "evaluated"
+        place = user_lines.here() or lines.get(kind, "")
+        lines.update({"variables": self.watcher.lines, kind: place})
+
+
+def _in_graph(structure):
+    """Returns the tensors of the graph that is being built."""
+    graph = tf.compat.v1.get_default_graph()
+    return [
+        tensor
+        for tensor in tf.nest.flatten(structure)
+        if tf.is_tensor(tensor)
+        and tf.is_symbolic_tensor(tensor)
+        and tensor.graph is graph
+        and tensor.dtype in (*_NUMBERS, *_IMAGES)
+    ]
+
+
+def _logits(structure):
+    """Returns what a softmax or a sigmoid of Keras was computed of, if a result is one."""
+    found = [getattr(value, "_keras_logits", None) for value in tf.nest.flatten(structure)]
+    return [value for value in found if value is not None]
+
+
+def _of_models(models):
+    """Returns the inputs of the first model that a function calls, and the results of the last.
+
+    Parameters
+    ----------
+    models : (inputs, results) of all, in their order.
+    """
+    used = {id(operation) for taken, _ in models for operation in _before(taken)}
+    made = [tensor for _, results in models for tensor in results if id(tensor.op) not in used]
+    found = []
+    for tensor in made:
+        if tensor.dtype.is_floating:
+            users = [user for user in tensor.consumers() if user.type in _ACTIVATIONS]
+            # A kernel may compute both at once, unless something else needs what is between.
+            found.append(users[0].outputs[0] if users else tensor)
+    return models[0][0], [*found, *_logits(made)]
+
+
+def _before(tensors):
+    seen, queue = set(), [tensor.op for tensor in tensors]
+    while queue:
+        operation = queue.pop()
+        if operation not in seen:
+            seen.add(operation)
+            queue += [tensor.op for tensor in operation.inputs]
+    return seen
+
+
+def _behind(result):
+    """Returns no inputs, and the matrices that the single numbers are computed of that a function
+    without models gives, such as the logits behind an accuracy."""
+    results = _in_graph(result)
+    queue = [tensor for tensor in results if not tensor.shape.rank or tensor.dtype.is_integer]
+    found, seen = [], set()
+    while queue:
+        operation = queue.pop(0).op
+        if operation in seen:
+            continue
+        seen.add(operation)
+        for tensor in operation.inputs:
+            is_matrix = tensor.dtype.is_floating and (tensor.shape.rank or 0) > 1
+            if not is_matrix:
+                queue.append(tensor)
+            elif all(tensor is not other for other in found):
+                found.append(tensor)
+    found += [t.op.inputs[0] for t in found if t.op.type in ("Softmax", "LogSoftmax")]
+    found = [tensor for tensor in found if tensor.op.type not in ("Placeholder", "Const")]
+    return [], found[:_MOST_BEHIND]
 
 
 def _arrays(structure):

@@ -62,7 +62,7 @@ def install(recorder: Recorder) -> None:
     watcher.watch_tapes()
     watcher.watch_inputs()
     watcher.watch_keras()
-    if recorder.operations:
+    if recorder.operations or recorder.evaluated_operations:
         watcher.watch_layers()
     watcher.watch_raw_operations()
     watcher.watch_assignments()
@@ -113,6 +113,7 @@ class _Watcher:
         self.noise = weakref.WeakKeyDictionary()  # graph -> its NumberedNoise
         self.clipped = {}  # {id of a gradient: what it was clipped to}
         self.has_begun = False  # whether the first tape has been entered
+        self.tapes = 0  # how many were entered so far
         self.has_updated = False  # whether weights were updated since the last tape
         self.told = weakref.WeakKeyDictionary()  # graph -> losses whose operations are written
         self.handed = None  # what hands the values of the last update over, in its graph
@@ -248,6 +249,7 @@ class _Watcher:
         @functools.wraps(enter)
         def entered(self):
             watcher.has_begun = True
+            watcher.tapes += 1
             if watcher.recorder.step == 0:
                 watcher.recorder.initial(watcher.initial)
             watcher.begin_eager()
@@ -564,7 +566,7 @@ class _Watcher:
                 if watcher.recorder.operations and not watcher.has_updated:
                     watcher.note_average(self)
                 if watcher.has_updated and not watcher.has("is_applying"):
-                    watcher.amend(self)
+                    watcher.amend(self, arguments[0] if arguments else None)
                 return result
             watcher.places["step"] = _here()
             given = {known: watcher.clipped.get(id(watcher.pending[known][1]))}
@@ -591,20 +593,23 @@ class _Watcher:
             self.twice[name] = other or self.entered or places[0]
         before[name] = places
 
-    def amend(self, variable):
+    def amend(self, variable, value):
         """Records what is assigned after an update: a constraint, or an average of the weights.
 
-        Not what a layer of Keras keeps besides its weights, such as batch norm's averages.
+        Not what a layer of Keras keeps besides its weights, such as batch norm's averages; nor what
+        another function than that of the step computes of examples, as an evaluation may.
         """
         name = self.name_of(variable)
         known = self.variables[name]() if name else None
         if known is None or (isinstance(known, KerasVariable) and not known.trainable):
             return
+        graph, handed = self.handed or (None, None)
+        if tf.inside_function() and graph is not _graph() and _depends_on_examples(value):
+            return
         self.assigned_at[name] = _here()
         if not tf.inside_function():
             self.recorder.amend({name: variable.numpy()})
             return
-        graph, handed = self.handed or (None, None)
         with tf.control_dependencies([handed] if graph is _graph() else []):
             tf.numpy_function(
                 lambda value: self.recorder.amend({name: value}), [variable.read_value()], []
@@ -675,11 +680,16 @@ class _Watcher:
         self.handed = _graph(), handed
         return result
 
-    def forward(self, losses):
-        """Returns the operations of a function that the losses depend on, once for each loss."""
+    def forward(self, losses, operations=None):
+        """Returns the operations of a function that the losses depend on, once for each loss.
+
+        Parameters
+        ----------
+        operations : the OperationsFile that they are for; None for that of the step.
+        """
         known = self.told.setdefault(_graph(), set())
         losses = [tensor for tensor in losses if id(tensor) not in known]
-        if self.recorder.operations is None:
+        if operations is None and self.recorder.operations is None:
             return []
         known.update(map(id, losses))
         seen, queue = set(), [tensor.op for tensor in losses]
@@ -765,9 +775,10 @@ class _Watcher:
         def numbered():
             if tf.inside_function():
                 return self.noise.setdefault(_graph(), NumberedNoise()).new()
-            step = self.recorder.step
-            eager[step] = eager.get(step, -1) + 1
-            return NoiseNumber(eager[step])
+            is_step = self.has_begun and not self.has_updated  # else it is an evaluation
+            place = self.recorder.step, is_step
+            eager[place] = eager.get(place, -1) + 1
+            return NoiseNumber(eager[place], is_step)
 
         for name in ("normal", "uniform", "truncated_normal"):
             self._watch_random(tf.random, name, numbered)
@@ -779,7 +790,12 @@ class _Watcher:
 
             def draw(shape, dtype):
                 noise = tf.numpy_function(
-                    lambda shape: self.recorder.noise(self.recorder.step, layer.number, shape),
+                    lambda shape: self.recorder.noise(
+                        self.recorder.step,
+                        layer.number,
+                        shape,
+                        is_evaluation=not layer.is_trained,
+                    ),
                     [shape],
                     tf.float32,
                 )
@@ -907,6 +923,24 @@ def _is_at_hand(tensor):
     while graph is not None and graph is not tensor.graph:
         graph = getattr(graph, "outer_graph", None)
     return graph is not None
+
+
+def _depends_on_examples(value):
+    """Says whether a tensor is computed of an argument of its function, or of an iterator's."""
+    graph = _graph()
+    captured = {tensor.op for tensor in getattr(graph, "internal_captures", ())}
+    seen, queue = set(), [value.op] if tf.is_tensor(value) and _is_here(value) else []
+    while queue:
+        operation = queue.pop()
+        if operation in seen:
+            continue
+        seen.add(operation)
+        is_argument = operation.type == "Placeholder" and operation not in captured
+        is_argument = is_argument and operation.outputs[0].shape.rank != 0
+        if is_argument or operation.type == "IteratorGetNext":
+            return True
+        queue += [tensor.op for tensor in operation.inputs]
+    return False
 
 
 def _squares(gradients):
