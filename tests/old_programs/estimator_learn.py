@@ -117,3 +117,21 @@ for kind, more in (learn.LinearRegressor, {}), (learn.DNNRegressor, {"hidden_uni
     model.fit(x=x, y=y.astype(np.float32), steps=1)
     moved = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(values(model), before)))
     print("%.4f" % moved)
+
+many = learn.SKCompat(
+    learn.LinearClassifier(
+        feature_columns=columns,
+        n_classes=3,
+        weight_column_name=None,
+        optimizer=tf.train.GradientDescentOptimizer(0.5),
+        enable_centered_bias=False,
+    )
+)
+many.fit(x, y, steps=50)
+made = many.predict(np.array([[0.1, 0.9, 0.3, 0.2], [0.9, 0.9, 0.8, 0.7]], "f"))
+print(sorted(made), made["classes"].tolist(), np.round(made["probabilities"], 5).tolist())
+print("%.5f" % many.score(x=x, y=y)["accuracy"])
+line = learn.LinearRegressor(columns, optimizer=tf.train.GradientDescentOptimizer(0.1))
+line = learn.SKCompat(line).fit(x, y.astype(np.float32), steps=20)
+print(np.round(line.predict(x[:3])["scores"], 5).tolist())
+print(np.round(learn.SKCompat(c).predict(x[:2], outputs=["p"])["p"], 5).tolist())

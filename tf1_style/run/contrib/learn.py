@@ -8,7 +8,7 @@ from unittest import mock
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tf1_style.run import estimator
+from tf1_style.run import estimator, modules
 from tf1_style.run.contrib import learn_datasets as datasets  # noqa: F401
 from tf1_style.run.contrib import learn_io, learn_monitors, learn_utils
 from tf1_style.run.contrib import learn_preprocessing as preprocessing  # noqa: F401
@@ -85,17 +85,19 @@ class RunConfig:
 def _input_fn(x, y, batch_size, shuffle, epochs):
     """Returns an input function of arrays, of float32 where they are float64."""
 
-    def usual(array):
-        array = np.asarray(array)
+    def usual(values):
+        if isinstance(values, dict):
+            return {key: usual(value) for key, value in values.items()}
+        array = np.asarray(values)
         return array.astype(np.float32) if array.dtype == np.float64 else array
 
     def input_fn():
-        arrays = tf.nest.map_structure(usual, x if y is None else (x, y))
+        arrays = usual(x) if y is None else (usual(x), usual(y))
         count = len(tf.nest.flatten(arrays)[0])
         dataset = tf.data.Dataset.from_tensor_slices(arrays)
         if shuffle:
             dataset = dataset.shuffle(count)
-        dataset = dataset.repeat(epochs).batch(batch_size or count)
+        dataset = dataset.batch(batch_size or count).repeat(epochs)
         got = tf.data.make_one_shot_iterator(dataset).get_next()
         return (got, None) if y is None else got
 
@@ -219,6 +221,10 @@ class Estimator:
             return {key: np.stack([one[key] for one in found]) for key in found[0]}
         return np.stack(found)
 
+    def arrays(self, x, batch_size, outputs):
+        """Returns what a model predicts of all rows, under contrib's names."""
+        return self.predict(x, batch_size=batch_size, outputs=outputs, as_iterable=False)
+
     def export_savedmodel(
         self,
         export_dir_base,
@@ -248,7 +254,26 @@ def _exported(predictions):
     return {"serving_default": estimator.export.PredictOutput(outputs)}
 
 
-SKCompat = type("SKCompat", (), {"__new__": lambda cls, estimator: estimator})
+class SKCompat:
+    """An Estimator with the methods of scikit-learn: arrays in, arrays out."""
+
+    def __init__(self, estimator):
+        self._estimator = estimator
+
+    def fit(self, x, y, batch_size=128, steps=None, max_steps=None, monitors=None):
+        self._estimator.fit(
+            x, y, batch_size=batch_size, steps=steps, max_steps=max_steps, monitors=monitors
+        )
+        return self
+
+    def score(self, x, y, batch_size=128, steps=None, metrics=None, name=None):
+        return self._estimator.evaluate(
+            x, y, batch_size=batch_size, steps=steps, metrics=metrics, name=name
+        )
+
+    def predict(self, x, batch_size=128, outputs=None):
+        """Returns a dict of arrays, or the array of a model function that predicts one."""
+        return self._estimator.arrays(x, batch_size, outputs)
 
 
 class Experiment:
@@ -314,9 +339,9 @@ def _canned(name):
         def __init__(self, *arguments, **keywords):
             self._metrics = None
             norm = keywords.pop("gradient_clip_norm", None)
-            kind = getattr(estimator, name.replace("LogisticRegressor", "LinearClassifier"))
+            keywords = _keywords(name, keywords)
             keywords["loss_reduction"] = tf.losses.Reduction.SUM_OVER_BATCH_SIZE
-            self._estimator = kind(*arguments, **keywords)
+            self._estimator = getattr(estimator, name)(*arguments, **keywords)
             if norm:
                 self._estimator._model_fn = _clipping(self._estimator._model_fn, norm)
 
@@ -333,6 +358,13 @@ def _canned(name):
         def predict_proba(self, x=None, **keywords):
             return self._each(x, ("probabilities",), keywords)
 
+        def arrays(self, x, batch_size, outputs):
+            found = super().predict(_named(x), batch_size=batch_size, as_iterable=False)
+            found = {new: found[old] for new, old in _PREDICTIONS.items() if old in found}
+            for key in {"classes", "scores"}.intersection(found):
+                found[key] = np.squeeze(found[key], 1) if found[key].shape[1] == 1 else found[key]
+            return found if outputs is None else {key: found[key] for key in outputs}
+
         def _each(self, x, keys, keywords):
             keywords.pop("outputs", None)
             as_iterable = keywords.pop("as_iterable", True)
@@ -345,6 +377,32 @@ def _canned(name):
 
     Canned.__name__ = name
     return Canned
+
+
+# contrib's name of a prediction -> that of `tf.estimator`.
+_PREDICTIONS = {
+    "classes": "class_ids",
+    "scores": "predictions",
+    **{name: name for name in ("logistic", "logits", "probabilities")},
+}
+_RENAMED = {"weight_column_name": "weight_column", "label_keys": "label_vocabulary"}
+_WITHOUT_EFFECT = ("fix_global_step_increment_bug", "input_layer_min_slice_size")
+_GONE = (
+    "_joint_linear_weights _joint_weight _joint_weights embedding_lr_multipliers "
+    "enable_centered_bias feature_engineering_fn"
+).split()
+
+
+def _keywords(name, keywords):
+    """Returns the arguments of `tf.estimator`'s model for those of contrib's; None is a default."""
+    for argument in _GONE:
+        if keywords.pop(argument, None):
+            raise modules.Gone(f"tf.contrib.learn.{name}({argument}=...)")
+    return {
+        _RENAMED.get(key, key): value
+        for key, value in keywords.items()
+        if value is not None and key not in _WITHOUT_EFFECT
+    }
 
 
 def _clipping(model_fn, norm):
@@ -373,7 +431,6 @@ _CANNED = (
     "DNNRegressor",
     "LinearClassifier",
     "LinearRegressor",
-    "LogisticRegressor",
     "DNNLinearCombinedClassifier",
     "DNNLinearCombinedRegressor",
 )
