@@ -269,7 +269,8 @@ def test_a_velocity_that_holds_the_old_rate_parts_even_if_rounding_hides_it(tmp_
 
 
 # An optimizer that is written out: Adam's rule as a program would have it, changed.
-ADAM = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3, "counted": 0, "inside": False}
+ADAM = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3, "counted": 0, "l2": 0}
+ADAM.update(dict.fromkeys(("inside", "alone", "corrected"), False))
 GRADIENTS = [numbers(4, 3, seed=seed) for seed in (1, 2)]
 
 
@@ -278,9 +279,12 @@ def adam(gradients=GRADIENTS, **changes):
     c = SimpleNamespace(**{**ADAM, **changes})
     w, m, v, found = W.astype(np.float64), 0, 0, []
     for t, g in enumerate(gradients, 1 + c.counted):
+        g = g + c.l2 * w
         m, v = c.beta1 * m + (1 - c.beta1) * g, c.beta2 * v + (1 - c.beta2) * g * g
-        rate = c.rate * np.sqrt(1 - c.beta2**t) / (1 - c.beta1**t)
-        w = w - rate * m / (np.sqrt(v + c.epsilon) if c.inside else np.sqrt(v) + c.epsilon)
+        second = np.sqrt(1 - c.beta2**t)
+        rate = c.rate * (1 if c.alone else second) / (1 - c.beta1**t)
+        epsilon = c.epsilon * (second if c.corrected else 1)
+        w = w - rate * m / (np.sqrt(v + epsilon) if c.inside else np.sqrt(v) + epsilon)
         found.append(w)
     return found
 
@@ -292,6 +296,13 @@ WRITTEN_OUT = [
     ({"epsilon": 1e-2}, "epsilon is 0.01, and 0.001 in the other program"),
     ({"counted": 1}, "its bias correction counts one step more"),
     ({"inside": True}, "epsilon under the square root"),
+    ({"beta1": 0.999, "beta2": 0.9}, "beta1 and beta2 are exchanged"),
+    ({"alone": True}, "the bias correction of the first moment alone"),
+    (
+        {"corrected": True, "epsilon": 1e-2},
+        "an epsilon of 0.01 beside the root of the corrected second moment",
+    ),
+    ({"l2": 0.03}, "0.03 times the weight is added to each gradient"),
     (
         {"gradients": [g * 3 for g in GRADIENTS[:1]] + GRADIENTS[1:]},
         "its gradients are not clipped",
@@ -317,6 +328,103 @@ def test_a_changed_rule_that_is_written_out(tmp_path, changes, text):
     cause = evidence.explain(*sides, found, parting, [sides[0]])
     assert "The candidate's is that of Adam, but" in cause.texts[0] and text in cause.texts[0]
     assert cause.place == evidence.IN_OPTIMIZER
+
+
+def by(rule, slot=0.0, rate=0.1, **more):
+    """Returns the weights after each of four steps by a rule."""
+    w, found, slot = W.astype(np.float64), [], slot + np.zeros(W.shape)
+    for t in range(1, 5):
+        used, slot = rule(numbers(4, 3, seed=t), slot, **more)
+        w = w - rate * used
+        found.append(w)
+    return found
+
+
+def sgd(g, slot, most=np.inf):
+    return np.clip(g, -most, most), slot
+
+
+def momentum(g, slot, momentum=0.9):
+    slot = momentum * slot + g
+    return slot, slot
+
+
+def rmsprop(g, slot, outside=0.0):
+    slot = 0.9 * slot + 0.1 * g * g
+    return g / (np.sqrt(slot + 1e-10) + outside), slot
+
+
+def adagrad(g, slot, is_late=False, is_root=True):
+    used = slot if is_late else slot + g * g
+    return g / (np.sqrt(used) if is_root else used), slot + g * g
+
+
+MOMENTUM = "Momentum", {"momentum": 0.9}, by(momentum)
+RMSPROP = "RMSProp", {"decay": 0.9, "momentum": 0, "epsilon": 1e-10}, by(rmsprop, 1.0)
+ADAGRAD, SGD = ("Adagrad", {}, by(adagrad, 0.1)), ("SGD", {}, by(sgd))
+RULES_BY_HAND = [
+    (MOMENTUM, by(momentum, momentum=0.8), "that of Momentum, but momentum is 0.8"),
+    (MOMENTUM, by(rmsprop, 0.0), "RMSProp, with a learning rate of 0.1 and a decay of 0.9, and"),
+    (RMSPROP, by(rmsprop, 0.0), "its mean square starts at 0, and at 1 in the other"),
+    (RMSPROP, by(rmsprop, 1.0, outside=0.05), "it has an epsilon of 0.05 beside the square root"),
+    (ADAGRAD, by(adagrad, 1.0), "its accumulator starts at 1, and at 0.1 in the other"),
+    (ADAGRAD, by(adagrad, 0.1, is_root=False), "without the square root"),
+    (ADAGRAD, by(adagrad, 0.1, is_late=True), "with the accumulator of the step before"),
+    (ADAGRAD, by(sgd, rate=0.2), "that of SGD, with a learning rate of 0.2, and not that of"),
+    (SGD, by(momentum), "Momentum, with a learning rate of 0.1 and a momentum of 0.9, and not"),
+    (SGD, by(adagrad, 0.1), "that of Adagrad, with a learning rate of 0.1, and not that of SGD"),
+    (SGD, by(sgd, most=0.5), "that of SGD, but its gradients are clipped by value, to 0.5"),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "text"), RULES_BY_HAND)
+def test_another_rule_that_is_written_out(tmp_path, ours, theirs, text):
+    kind, constants, weights = ours
+    constants = {"learning_rate": 0.1, **constants}
+    constants = {f"constants/{kind}/{name}": [value] for name, value in constants.items()}
+
+    def side(name, weights, more):
+        gradients = [numbers(4, 3, seed=t) for t in range(1, 5)]
+        steps = [step(w, gradient=g, **more) for w, g in zip(weights, gradients)]
+        return recording(tmp_path / name, {"w": W}, *steps)
+
+    sides = [side("a.npz", weights, constants), side("b.npz", theirs, {})]
+    found = mapping.find(*sides, lambda name: None)
+    parting = envelope.part(*sides, [sides[0]], range(5), found)
+    cause = evidence.explain(*sides, found, parting, [sides[0]])
+    assert text in cause.texts[0] and cause.place == evidence.IN_OPTIMIZER
+
+
+@pytest.mark.parametrize("later", [0.1, 0.0])
+def test_weights_that_do_not_move_at_first(tmp_path, later):
+    """A rate of 0, as of a warm-up that counts from 0, is no operation that is never run."""
+    ours = [W - 0.1 * G, W - 0.2 * G]
+    theirs = [W, W - later * G]
+    sides = [
+        recording(tmp_path / f"{name}.npz", {"w": W}, *[step(w) for w in weights])
+        for name, weights in (("a", ours), ("b", theirs))
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    cause = evidence.explain(*sides, found, envelope.Parting(1, 0.0, {"w": 9.0}), [sides[0]])
+    assert ("its learning rate is 0 there" in cause.texts[0]) == bool(later)
+
+
+def test_a_small_change_of_an_optimizer_that_gradients_show_first(tmp_path):
+    """A decay that the rounding of the weights hides, until the gradients are others, too."""
+    decay, moved = 1e-4 * W.astype(np.float64), W - 0.1 * G.astype(np.float64)
+
+    def side(name, first, second, factor):
+        other, later = {"differentiated/v": G}, {"differentiated/v": factor * numbers(4, 3, seed=2)}
+        steps = step(first, v=W, **other), step(second, gradient=2 * G, v=W, **later)
+        return recording(tmp_path / name, {"w": W, "v": W}, *steps)
+
+    sides = [
+        side("a.npz", moved, moved - 0.2 * G, 1.0),
+        side("b.npz", moved - decay, moved - 0.2 * G - 2 * decay, 0.999),
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    cause = evidence.explain(*sides, found, envelope.Parting(2, 0.0, {"w": 9.0}), [sides[0]])
+    assert "A decay of the weights differs" in cause.texts[0] and "since step 1" in cause.texts[0]
 
 
 def test_sums_of_gradients_may_be_set_back_at_another_time(tmp_path):

@@ -1,5 +1,6 @@
 """Tells why two recorded programs part: from inputs, loss, gradients, constants and updates."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from compare.parity.names import slot as slot_of
 from shared.trace import Recording
 
 CLOSE = 2e-3  # relative residual up to which one tensor is a multiple of another
+ROUNDED = 2e-7  # relative difference of weights that one rounded update leaves
 CLOSE_DATA = 1e-6  # relative difference of data that were scaled in another order
 
 DATA = "The step's data differ: {what}."
@@ -38,7 +40,7 @@ L1 = (
 DECAY = (
     "A decay of the weights differs: the candidate's update of {names} is the reference's {sign} "
     "{value:.4g} times the weight itself, and the gradients agree. The decay is in the optimizer "
-    "(weight_decay, decoupled), not in the loss."
+    "(weight_decay, decoupled), or added to the gradients behind the loss, not in the loss."
 )
 SCALED = "The candidate's loss and its gradients are {factor:.6g} times the reference's: {which}."
 SCALED_GRADIENTS = (
@@ -107,6 +109,10 @@ UPDATE = (
     "The gradients and the optimizer's constants agree, but the updates of {names} differ: a "
     "constraint, an average of the weights, or an update besides the optimizer's."
 )
+UNKNOWN_RULE = (
+    "The gradients agree, but the updates of {names} differ. The {side} writes its optimizer out; "
+    "its rule is none of the usual ones with one change, or it changes the gradients before."
+)
 VELOCITY = (
     "The gradients and the optimizer's constants agree, but since the learning rate changed (from "
     "{before:.4g} to {now:.4g}) the updates differ: one program multiplies each gradient by the "
@@ -122,6 +128,10 @@ SEVERAL = (
     "optimizers ({kinds}) another updates them."
 )
 STILL = "{names} {do} not move in the {side}: the operation that updates {it} is never run."
+NO_RATE = (
+    "No weight moves at step {step} in the {side}, and all do later: its learning rate is 0 there "
+    "(its schedule, or the step that it counts)."
+)
 MOMENTUM = (
     "Only moving averages differ, and each moves {factor:.4g} times as far in the candidate: the "
     "momentum (decay) of batch norm."
@@ -163,7 +173,8 @@ NOT_FINITE = (
     "or a division of 0, a root of a negative number, or numbers that grow without limit."
 )
 START = "The programs start from other values: {names}."
-BY_HAND = "The gradients agree, but not the updates. The {side}'s is that of {kind}, but {how}."
+BY_HAND = "The gradients agree, but not the updates{names}. The {side}'s is {how}."
+SINCE = " They differ so since step {step}, where the weights still agree within rounding."
 FACTOR = (
     "The gradients agree, but each of the candidate's updates is {factor:.6g} times the "
     "reference's: the learning rate, or its schedule."
@@ -242,6 +253,7 @@ def explain(
         case.not_finite,
         case.untrained,
         case.penalty,
+        case.earlier_rule,
         case.scaled,
         case.averages,
         case.averaged_weights,
@@ -663,7 +675,8 @@ class Evidence:
         if not factors:
             return None
         if is_by_value:
-            return "by value (clip_by_value, clipvalue)"
+            limit = max(np.abs(self.value(side, f"gradients/{name}")).max() for name in factors)
+            return f"by value, to {limit:.4g} (clip_by_value, clipvalue)"
         if None in factors.values():
             return "in a way that is none of the usual ones"
         low, high = min(factors.values()), max(factors.values())
@@ -672,7 +685,12 @@ class Evidence:
         if high / low - 1 < CLOSE:
             names = "clip_by_global_norm, global_clipnorm"
             return f"by the global norm, here to {high:.4g} times ({names})"
-        return "each by its own norm (clip_by_norm, clipnorm)"
+        limit = max(
+            np.linalg.norm(self.value(side, f"gradients/{name}"))
+            for name, factor in factors.items()
+            if factor < 1 - CLOSE
+        )
+        return f"each by its own norm, to {limit:.4g} (clip_by_norm, clipnorm)"
 
     def slots(self):
         """The gradients and the constants agree, but a slot is a constant number larger."""
@@ -731,18 +749,60 @@ class Evidence:
         found = {}
         for name in self.trained:
             start, pair = self.both(name, self.before), self.both(name)
-            if start is not None and pair is not None and name in self.parting.tensors:
+            if start is None or pair is None:
+                continue
+            if name in self.parting.tensors:
                 found[name] = start[0], pair[0] - start[0], pair[1] - start[1]
         return found
 
+    def _different_updates(self):
+        """Returns the same of all weights whose updates differ by more than the rounding of the
+        weights, although they may not part yet; and whether the others' are the same."""
+        every, away = {}, {}
+        for name in self.trained:
+            start, pair = self.both(name, self.before), self.both(name)
+            if start is not None and pair is not None:
+                every[name] = start[0], pair[0] - start[0], pair[1] - start[1]
+                _, ours, theirs = every[name]
+                rest = np.linalg.norm(theirs - ours)
+                is_rounding = rest <= ROUNDED * np.linalg.norm(pair[0])
+                away[name] = 0.0 if is_rounding else rest / (np.linalg.norm(ours) + 1e-30)
+        most = max(away.values(), default=0.0)
+        found = {name: every[name] for name, rest in away.items() if rest > most / 100}
+        return found, all(not away[name] for name in away if name not in found)
+
+    def earlier_rule(self):
+        """A small change of an optimizer shows in an earlier step's updates, before the weights
+        part, and gradients of other weights differ, too."""
+        if not self.losses_agree:
+            return None
+        parted = self.step, self.before
+        steps = self.sides[0].steps
+        try:
+            for self.before, self.step in itertools.pairwise(steps):
+                if self.step >= parted[0] or self._differing():
+                    return None
+                differing, _ = self._different_updates()
+                cause = self._decay(differing) or self._by_hand()
+                if cause:
+                    cause.texts[0] += SINCE.format(step=self.step)
+                    return cause
+        finally:
+            self.step, self.before = parted
+
     def decay(self):
+        return self._decay(self._updates())
+
+    def _decay(self, differing):
         multiples = {}
-        for name, (weight, ours, theirs) in self._updates().items():
-            multiple = _multiple(weight, theirs - ours)
+        for name, (weight, ours, theirs) in differing.items():
+            away = np.linalg.norm(theirs - ours)
+            rounding = ROUNDED * np.linalg.norm(weight) / away if away else 1.0
+            multiple = _multiple(weight, theirs - ours, min(max(CLOSE, rounding), 0.05))
             if multiple is None:
                 return None
             multiples[name] = multiple
-        if not self._tells(multiples):
+        if not multiples or not self._tells(multiples):
             return None
         value = float(np.median(list(multiples.values())))
         sign = "plus" if value > 0 else "minus"
@@ -752,6 +812,26 @@ class Evidence:
     def rule(self):
         """One program's update is that of the other's optimizer, but for one change."""
         differing = self._updates()
+        if not differing or self._still(differing):
+            return None
+        cause = self._by_hand()
+        if cause:
+            return cause
+        ours, theirs = (
+            np.concatenate([parts[index].reshape(-1) for parts in differing.values()])
+            for index in (1, 2)
+        )
+        factor = _multiple(ours, theirs)
+        # Adam hides a factor of its gradients but for epsilon: no factor near 1 is a rate.
+        if factor is None or abs(factor - 1) <= CLOSE:
+            return None
+        rest = np.linalg.norm(theirs - factor * ours)
+        if rest > updates.EXPLAINED * np.linalg.norm(theirs - ours):
+            return None
+        return Cause([FACTOR.format(factor=factor)], IN_OPTIMIZER)
+
+    def _by_hand(self):
+        differing, others_agree = self._different_updates()
         if not differing:
             return None
         for side, other in ((0, 1), (1, 0)):
@@ -760,13 +840,17 @@ class Evidence:
                 how = self._changed_rule(known[0], self.sides[side], differing, other)
                 if how:
                     who = ("reference", "candidate")[other]
-                    text = BY_HAND.format(side=who, kind=known[0], how=how)
-                    return Cause([text], IN_OPTIMIZER)
-        factors = [_multiple(ours, theirs) for _, ours, theirs in differing.values()]
-        # Adam hides a factor of its gradients but for epsilon: no factor near 1 is a rate.
-        is_one = None not in factors and np.ptp(factors) < CLOSE * abs(factors[0])
-        if is_one and abs(np.median(factors) - 1) > CLOSE:
-            return Cause([FACTOR.format(factor=float(np.median(factors)))], IN_OPTIMIZER)
+                    is_part = len(differing) < len(self.trained) and others_agree
+                    names = f" of {_list(differing)} alone" if is_part else ""
+                    return Cause([BY_HAND.format(side=who, names=names, how=how)], IN_OPTIMIZER)
+        return None
+
+    def _still(self, differing):
+        """Returns (side, names of weights) if some of those that differ do not move in one."""
+        for side, index in (("candidate", 2), ("reference", 1)):
+            still = [name for name, parts in differing.items() if not np.any(parts[index])]
+            if still:
+                return side, still
         return None
 
     def _changed_rule(self, kind, side, differing, other):
@@ -822,26 +906,41 @@ class Evidence:
         own = {name.partition("/")[2]: value for name, value in own.items()}
         before = [s for s in side.steps if s < step][-1]
         rate_before = constants(side, before).get(f"{kind}/learning_rate")
-        return updates.Step(own, given, raw, rate_before)
+        weights = {name: self.value(differentiates, name, before) for name in names}
+        weights = None if any(value is None for value in weights.values()) else weights
+        return updates.Step(own, given, raw, rate_before, weights)
 
     def update(self):
-        updates = self._updates()
-        for side, index in (("candidate", 2), ("reference", 1)):
-            still = [name for name, parts in updates.items() if not np.any(parts[index])]
-            if still:
-                text = STILL.format(names=_list(still), side=side, **_number(still))
-                return Cause([text], still)
-        if not updates:
+        differing = self._updates()
+        found = self._still(differing)
+        if found and set(found[1]) == set(self.trained) and self._moves_later(*found):
+            return Cause([NO_RATE.format(step=self.step, side=found[0])], IN_OPTIMIZER)
+        if found:
+            side, still = found
+            return Cause([STILL.format(names=_list(still), side=side, **_number(still))], still)
+        if not differing:
             return None
-        several = kinds(constants(self.sides[0], self.step))
-        constrained = [name for name in updates if self._is_bounded(name)]
-        if constrained and len(updates) < len(self.trained):
+        several = [kinds(constants(side, self.step)) for side in self.sides]
+        constrained = [name for name in differing if self._is_bounded(name)]
+        if constrained and len(differing) < len(self.trained):
             text = CONSTRAINT.format(names=_list(constrained))
             return Cause([text], constrained)
-        text = UPDATE.format(names=_list(updates))
-        if len(several) > 1:
-            text = SEVERAL.format(names=_list(updates), kinds=", ".join(several))
+        text = UPDATE.format(names=_list(differing))
+        if bool(several[0]) != bool(several[1]):
+            who = "candidate" if several[0] else "reference"
+            text = UNKNOWN_RULE.format(names=_list(differing), side=who)
+        elif len(several[0]) > 1:
+            text = SEVERAL.format(names=_list(differing), kinds=", ".join(several[0]))
         return Cause([text], IN_OPTIMIZER)
+
+    def _moves_later(self, side, names):
+        """Says whether all of some weights move in a later step."""
+        its = self.sides[0 if side == "reference" else 1]
+        last = [step for step in its.steps if step > self.step][-1:]
+        if not last:
+            return False
+        values = [[self.value(its, name, step) for step in (self.step, *last)] for name in names]
+        return all(a is not None and b is not None and np.any(b - a) for a, b in values)
 
     def _is_bounded(self, name):
         """Says whether the candidate's weight is the reference's in shorter columns, or with fewer
@@ -849,13 +948,14 @@ class Evidence:
         ours, theirs = self.both(name)
         if theirs.ndim < 2:
             return False
-        if np.allclose(theirs, np.maximum(ours, 0), rtol=1e-5, atol=1e-7):
+        most = updates.EXPLAINED * np.linalg.norm(theirs - ours)  # of the difference
+        if np.linalg.norm(theirs - np.maximum(ours, 0)) <= most:
             return True
         norms = [np.sqrt((a**2).sum(0)) for a in (ours, theirs)]
         with np.errstate(all="ignore"):
             scaled = ours * (norms[1] / norms[0])
         is_shorter = bool((norms[1] <= (1 + 1e-5) * norms[0]).all())
-        return is_shorter and np.allclose(theirs, scaled, rtol=1e-3, atol=1e-6)
+        return is_shorter and bool(np.linalg.norm(theirs - scaled) <= most)
 
 
 def _inputs(side: Recording, step: int) -> dict[str, np.ndarray]:
