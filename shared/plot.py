@@ -36,6 +36,7 @@ _OPERATIONS = {
     "Add": "sum",
     "AddV2": "sum",
 }
+_ARITHMETIC = {"Add", "AddV2", "BiasAdd", "Mul"}
 _LOOP = "loop over time"
 
 
@@ -102,7 +103,7 @@ class Layers:
             described = self.operations.setdefault(layer, [])
             operation = _OPERATIONS.get(node.op)
             if operation == _LOOP:
-                described[:] = [_LOOP]  # whatever is in the loop
+                described[:] = [*filter("embedding".__eq__, described), _LOOP]  # not what is in it
             elif operation == "sum" and layer != node.name:
                 pass  # a layer that adds its bias
             elif operation and _LOOP not in described and operation not in described:
@@ -120,18 +121,23 @@ class Layers:
                     self.edges[other, layer] = None
 
     def _sources(self, node: object) -> list[tuple[str, int]]:
-        """Returns the tensors that a node reads, also through nodes that are in no layer."""
+        """Returns the tensors that a node reads, also through nodes that are in no layer.
+
+        Of a variable that a layer's output was added to or multiplied by in no layer, such as a
+        bias, the node reads only the result.
+        """
         found, seen = [], set()
-        waiting = _tensors(node)
+        waiting = [(*tensor, True) for tensor in _tensors(node)]
         while waiting:
-            name, output = waiting.pop(0)
+            name, output, is_itself = waiting.pop(0)
             if name in seen or name not in self._nodes:
                 continue
             seen.add(name)
-            if self._layer(name) or self._weight(name):
+            if self._layer(name) or (self._weight(name) and is_itself):
                 found.append((name, output))
             elif self._nodes[name].op != "Shape":  # the size of a batch is no data
-                waiting.extend(_tensors(self._nodes[name]))
+                is_itself = is_itself and self._nodes[name].op not in _ARITHMETIC
+                waiting += [(*tensor, is_itself) for tensor in _tensors(self._nodes[name])]
         return found
 
     def _layer(self, node: str) -> str | None:

@@ -55,6 +55,22 @@ def test_branches_that_join_outside_of_the_layers():
     assert found.shared == {}
 
 
+def test_a_bias_is_not_shared_with_those_that_read_the_sum():
+    found = layers(
+        "input/x Placeholder",
+        "w/W VariableV2",
+        "b/b VariableV2",
+        "Conv2D Conv2D input/x w/W",
+        "BiasAdd BiasAdd Conv2D b/b",
+        "Conv2D_1 Conv2D BiasAdd w/W",
+        "BiasAdd_1 BiasAdd Conv2D_1 b/b",
+        "MaxPool MaxPool BiasAdd_1",
+        weights=["w/W", "b/b"],
+    )
+    assert found.shared == {("Conv2D", "Conv2D_1"): ["w"]}
+    assert ("Conv2D", "Conv2D_1") in found.edges and ("Conv2D_1", "MaxPool") in found.edges
+
+
 def test_what_is_no_connection():
     """The size of a batch, and the order in which operations run."""
     found = layers(
@@ -121,7 +137,9 @@ def test_outputs_with_the_names_of_targets(run, tmp_path):
     for style in ("tf1_style", "tf2_style"):
         run(script(style, "posts_profile"), "--vocabulary=100", f"--plot={style}.svg")
     assert (tmp_path / "tf1_style.svg").read_bytes() == (tmp_path / "tf2_style.svg").read_bytes()
-    assert ("fc", "heads/MatMul") in edges(tmp_path / "tf2_style.svg")
+    ends = {("fc", "heads/MatMul")} | {("heads/MatMul", n) for n in ("age", "income", "gender")}
+    assert ends <= edges(tmp_path / "tf2_style.svg")
+    assert "shared" not in " ".join(texts(tmp_path / "tf2_style.svg"))
     assert "300 × 256" in texts(tmp_path / "tf2_style.svg")
 
 

@@ -26,7 +26,7 @@ from tf1_style.training.layers import bias_variable, weight_variable
 from tf1_style.training.sequences import Embedding, conv1d, global_average_pool, max_pool_1d
 
 CONVOLUTIONS = [[5, 256, 128], [5, 128, 256], [5, 256, 256], [5, 256, 256], [5, 256, 256]]
-HEADS = ("age", "income", "gender")
+HEADS = {"age": [-1], "income": [-1, 10], "gender": [-1]}  # shapes of the outputs
 
 
 class PostsProfile:
@@ -66,8 +66,8 @@ class PostsProfile:
             layers["fc"] = h = tf.nn.relu(h)  # [n, 256] to [n, 128]
         with tf.name_scope("heads"):  # one product: h gets one gradient, not a sum of three
             W, b = (tf.concat([part[name] for name in HEADS], -1) for part in (self.W, self.b))
-            heads = tf.split(tf.matmul(h, W) + b, [1, 10, 1], 1)  # [n, 12] to three
-        outputs = {"age": heads[0][:, 0], "income": heads[1], "gender": heads[2][:, 0]}
+            heads = zip(HEADS.items(), tf.split(tf.matmul(h, W) + b, [1, 10, 1], 1))  # [n, 12]
+        outputs = {n: tf.reshape(y, shape, f"{n}/output") for (n, shape), y in heads}
         return outputs, {**layers, **outputs}
 
     def loss(self, outputs, targets):
