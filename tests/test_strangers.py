@@ -1534,14 +1534,24 @@ class Change(NamedTuple):
     program: str
     name: str
     texts: list[tuple[str, str]]  # before, after
+    old: list[tuple[str, str]]  # the same of the old program
     cause: str | None
     places: list[str]
 
-    def made(self, text: str) -> str:
-        for before, after in self.texts:
-            assert text.count(before) == 1, before
-            text = text.replace(before, after)
-        return text
+    @property
+    def old_program(self) -> str:
+        return f"old_{self.program.partition('_')[0]}"
+
+    def made(self) -> tuple[str, str]:
+        """Returns the texts of the old program and of the changed one."""
+        found = []
+        for name, pairs in ((self.old_program, self.old), (self.program, self.texts)):
+            text = (STRANGERS / f"{name}.py").read_text()
+            for before, after in pairs:
+                assert text.count(before) == 1, before
+                text = text.replace(before, after)
+            found.append(text)
+        return found[0], found[1]
 
 
 def changes():
@@ -1553,12 +1563,19 @@ def changes():
         marked = {
             mark: re.findall(rf"^{re.escape(mark)} (.*)$", block, re.MULTILINE) for mark in "?@"
         }
-        texts = re.findall(r"((?:^< .*\n?)+)((?:^>.*\n?)*)", block, re.MULTILINE)
-        texts = [
-            ["\n".join(line[2:] for line in part.splitlines()) for part in pair] for pair in texts
-        ]
-        found.append(Change(kind, program, name, texts, "".join(marked["?"]) or None, marked["@"]))
+        both = [_texts(block, before, after) for before, after in (("<", ">"), ("<<", ">>"))]
+        cause = "".join(marked["?"]) or None
+        found.append(Change(kind, program, name, *both, cause, marked["@"]))
     return found
+
+
+def _texts(block, before, after):
+    """Returns (before, after) of the lines that are marked so."""
+    pairs = re.findall(rf"((?:^{before} .*\n?)+)((?:^{after}(?: .*)?$\n?)*)", block, re.MULTILINE)
+    return [
+        tuple("\n".join(line[len(before) + 1 :] for line in part.splitlines()) for part in pair)
+        for pair in pairs
+    ]
 
 
 CHANGES_IN_CI = (
@@ -1576,18 +1593,22 @@ def changed():
 
 def test_changes_can_be_made():
     for change in changes():
-        text = (STRANGERS / f"{change.program}.py").read_text()
-        compile(change.made(text), change.name, "exec")
-        assert all(place in change.made(text) for place in change.places), change
+        for text in change.made():
+            compile(text, change.name, "exec")
+        assert all(place in text for place in change.places), change
 
 
 @pytest.mark.parametrize("change", list(changed()))
 def test_a_changed_program(judge, tmp_path, change):
     """A mistake is named first, with its line; a right program is not accused."""
     text = (STRANGERS / f"{change.program}.py").read_text()
-    path = tmp_path / f"{change.program}.py"
-    path.write_text(change.made(text))
-    report = judge(path, old=f"old_{change.program.partition('_')[0]}.py")
+    path, old = tmp_path / f"{change.program}.py", f"{change.old_program}.py"
+    ours, theirs = change.made()
+    path.write_text(theirs)
+    if change.old:
+        (tmp_path / old).write_text(ours)
+        old = str(tmp_path / old)
+    report = judge(path, old=old)
     if change.cause is None:
         assert report["verdict"] in (strangers.WITHIN, first_difference.IDENTICAL), report
         return

@@ -86,7 +86,12 @@ SPARSE = (
     "squares of a row's gradients, TensorFlow 1's square their sum. tf.convert_to_tensor(gradient) "
     "before apply makes Keras's do so too."
 )
-CLIP = "The gradients agree, but they are clipped differently: {reference} / {candidate}."
+CLIP = "The gradients agree, but {which} are clipped differently: {reference} / {candidate}."
+SCALED_BY_HAND = (
+    "The gradients agree, but not what the optimizers are given: those of the {side} are "
+    "{factor:.6g} times the gradients, in every step (a scale of the loss that is not undone, or a "
+    "mean or a sum over something)."
+)
 CLIPPED_SINCE = " They are so since step {step}, where the weights still agree within rounding."
 OPTIMIZER = "The gradients agree, but the optimizers are others: {reference} / {candidate}."
 CONSTANTS = "The gradients agree, but the optimizer's constants differ: {which}."
@@ -649,15 +654,48 @@ class Evidence:
             for step in self.sides[0].steps[1:]:
                 self.step = step
                 kinds = [self._clip(side) for side in self.sides]
+                scales = [self._scale(side) for side in self.sides]
                 given = [name for name in self.trained if not self.agrees(f"gradients/{name}")]
                 if None not in kinds and given and not self._differing():
-                    text = CLIP.format(reference=kinds[0], candidate=kinds[1])
+                    if None not in scales and scales[0] != scales[1] and 1 in scales:
+                        side, factor = ("candidate", scales[1])
+                        if scales[1] == 1:
+                            side, factor = "reference", scales[0]
+                        return Cause([SCALED_BY_HAND.format(side=side, factor=factor)], IN_CLIPPING)
+                    which = f"those of {_list(given)}" if kinds[0] == kinds[1] else "they"
+                    text = CLIP.format(which=which, reference=kinds[0], candidate=kinds[1])
                     since = "" if step == parted else CLIPPED_SINCE.format(step=step)
                     return Cause([text + since], IN_CLIPPING)
                 if step >= parted:
                     return None
         finally:
             self.step = parted
+
+    def _scale(self, side):
+        """Returns what a program multiplies all of its gradients with, the same in each step; None
+        if it does something else, or only one step is known."""
+        factors = []
+        for step in side.steps[1:]:
+            pairs = [
+                (
+                    self.value(side, f"differentiated/{n}", step),
+                    self.value(side, f"gradients/{n}", step),
+                )
+                for n in self.trained
+            ]
+            factors += [
+                [step, _multiple(made, given)]
+                for made, given in pairs
+                if made is not None and given is not None and made.shape == given.shape
+                if np.any(made)
+            ]
+        values = [factor for _, factor in factors]
+        if len({step for step, _ in factors}) < 2 or None in values:
+            return None
+        median = float(np.median(values))
+        if np.ptp(values) > CLOSE * abs(median):
+            return None
+        return 1 if abs(median - 1) < CLOSE else median
 
     def _clip(self, side):
         """Says how a program changes its gradients before it applies them; None if unknown."""

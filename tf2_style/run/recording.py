@@ -459,6 +459,7 @@ class _Watcher:
                     self.build(variables)
             grads = list(grads)
             watcher.places["step"] = _here()
+            watcher.note_changed(grads)
             if any(
                 getattr(self, name, None) for name in ("clipnorm", "global_clipnorm", "clipvalue")
             ):
@@ -614,6 +615,15 @@ class _Watcher:
             tf.numpy_function(
                 lambda value: self.recorder.amend({name: value}), [variable.read_value()], []
             )
+
+    def note_changed(self, gradients):
+        """Notes the line that made what an optimizer is given instead of a gradient, such as a clip
+        or a scale that the program writes out."""
+        made = {id(gradient) for _, gradient in self.pending.values()}
+        changed = [g for g in gradients if isinstance(g, tf.Tensor) and id(g) not in made]
+        if changed and made and tf.inside_function():
+            frames = [(f.filename, f.lineno) for f in changed[0].op.traceback]
+            self.places["clip"] = user_lines.stack(frames) or self.places["clip"]
 
     def watch_clips(self):
         """Learns the line that clips gradients, and what of each gradient becomes."""
