@@ -155,6 +155,15 @@ def test_data_that_are_not_scaled_part(compared):
     assert report["evaluation"]["verdict"] == first_difference.IDENTICAL
 
 
+def test_a_softmax_that_may_be_computed_later_is_no_difference(compared):
+    exponents = np.exp(LOGITS)
+    ours = {"inputs/0": X, "outputs/0": exponents / exponents.sum(1, keepdims=True)}
+    theirs = {"inputs/0": X, "outputs/0": LOGITS}
+    for pair in ((ours, theirs), (theirs, ours)):
+        report = compared(*pair)
+        assert "verdict" not in report and report["evaluation"]["notes"] == [evaluations.PARTLY]
+
+
 @pytest.mark.parametrize(
     ("theirs", "why"),
     [
@@ -198,23 +207,23 @@ def test_other_weights_in_the_evaluation(compared):
 
 
 @pytest.mark.parametrize(
-    ("text", "is_mode", "goes_out"),
+    ("text", "caller", "goes_out"),
     [
-        ("h = self.dropout(h, training=training)", False, True),
-        ("h = self.dropout(h, training=True)", False, False),
-        ("if is_training:", False, True),
-        ("h = tf.nn.dropout(h, rate)", False, True),
-        ("h = tf.nn.dropout(h, 0.25)", False, False),
-        ("h = tf.nn.dropout(h, 0.25)", True, True),
+        ("h = self.dropout(h, training=training)", "logits = model(x)", True),
+        ("h = self.dropout(h, training=True)", "logits = model(x)", False),
+        ("h = tf.nn.dropout(h, rate)", "logits = network(x, 0.25)", True),
+        ("h = tf.nn.dropout(h, 0.25)", "logits = network(x)", False),
+        ("h = tf.nn.dropout(h, 0.25)", "logits = network(x, is_training=True)", True),
+        ("h = tf.nn.dropout(h, 0.25)", "logits = network(x, True)", True),
     ],
 )
-def test_the_line_that_decides_the_mode(monkeypatch, text, is_mode, goes_out):
-    texts = {"new.py:1": text, "new.py:9": "logits = network(x, is_training=True)"}
+def test_the_line_that_decides_the_mode(monkeypatch, text, caller, goes_out):
+    texts = {"new.py:1": text, "new.py:9": caller}
     monkeypatch.setattr(evaluations.user_lines, "text", texts.get)
     about = {"calls": [""], "stack": ["new.py:1", "new.py:9"]}
     side = SimpleNamespace(find=lambda line: 0, about=[about])
     line = evaluations.lines.SourceLine("new.py:1", text, "Mul", [6, 3])
-    found = evaluations._outside(side, line, is_mode)
+    found = evaluations._outside(side, line)
     assert found.place == ("new.py:9" if goes_out else "new.py:1")
 
 

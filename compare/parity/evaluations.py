@@ -20,7 +20,7 @@ from shared import user_lines
 from shared.predictions import EVALUATED_ROWS
 from shared.trace import Recording
 
-NONE = "neither program makes one after these steps, before the next; --steps=N compares one then"
+NONE = "neither program makes one in these steps; with --steps=N one after step N is compared"
 ONLY_ONE = "only the {side} makes one ({when})"
 OTHER_EXAMPLES = (
     "the programs evaluate other examples, or their inputs are not known ({counts} examples)"
@@ -43,9 +43,14 @@ BATCH_NORM = (
     "Batch norm uses the batch's own mean and variance in the {side}'s evaluation, and the moving "
     "averages in the other's: it is in training mode there."
 )
+PARTLY = (
+    "Of the evaluation one program gives what the other computes further, such as logits and their "
+    "softmax. That is no difference, because a program may do so later."
+)
 NOISE = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # draws the noise that is the same in both
 RANDOM_TYPES = re.compile("Random|Multinomial")
 MOST_NAMES = 4
+PARTLY_CLOSE = 1e-3
 CLOSE = 1e-4  # relative difference of two operations that hold the same
 READS = ("ReadVariableOp", "VariableV2", "Identity")  # of a variable
 IN_TRAINING = re.compile(r"train\w*\s*=\s*(True|1)\b|[(,]\s*True\s*[,)]")
@@ -115,6 +120,7 @@ class Match:
     names : of those results.
     is_explicit : whether both programs take them as results, not only a number of them.
     is_same : whether they have the same bits.
+    is_partly : whether one is the softmax, or alike, of the other.
     """
 
     ours: Group
@@ -124,6 +130,7 @@ class Match:
     names: tuple[str, str]
     is_explicit: bool
     is_same: bool = False
+    is_partly: bool = False
 
 
 def groups(side: Recording, step: int) -> list[Group]:
@@ -185,6 +192,8 @@ def show(console, report: dict) -> None:
         else:
             text = f"they part: {steps} agree, but the {what} differs: {outputs}"
     console.print(text, soft_wrap=True)
+    for note in evaluated.get("notes", ()):
+        console.print(note, soft_wrap=True)
 
 
 def _why_none(reference, candidate) -> str:
@@ -217,7 +226,10 @@ def _judge_step(runs, sides, step: int, found: Mapping) -> dict:
     worst = _worst(matches)
     if worst is None:
         verdict = IDENTICAL if is_same else WITHIN
-        return {"evaluation": {**about, "verdict": verdict}}
+        agree = [match for match in matches if match.distance <= 1]
+        is_partly = all(match.is_partly and match.is_explicit for match in agree)
+        notes = {"notes": [PARTLY]} if is_partly else {}
+        return {"evaluation": {**about, "verdict": verdict, **notes}}
     names = _other_weights(*sides, found, step)
     weights = _weights(sides[0], found, step)
     operations, again = runs.evaluation(step, worst, weights)
@@ -225,7 +237,9 @@ def _judge_step(runs, sides, step: int, found: Mapping) -> dict:
         worst = _again(again, worst, own) or worst
         why = _agreement(worst, operations)
         if worst.distance <= 1 or why == WITHIN:
-            return {"evaluation": {**about, "verdict": WITHIN}}
+            is_partly = worst.is_partly or (worst.distance > 1 and worst.is_explicit)
+            notes = {"notes": [PARTLY]} if is_partly else {}
+            return {"evaluation": {**about, "verdict": WITHIN, **notes}}
         if why:
             return {"evaluation": {"why": why}}
     examples = len(worst.examples.ours)
@@ -283,7 +297,20 @@ def _match(ours: Group, theirs: Group, own: dict) -> Match | None:
     distance, *names = _nearest(pairs, results, examples, own)
     arrays = [results[0][names[0]][examples.ours], results[1][names[1]][examples.theirs]]
     is_same = arrays[0].tobytes() == arrays[1].tobytes()
-    return Match(ours, theirs, examples, distance, tuple(names), is_explicit, is_same)
+    is_partly = distance > 1 and (_is_computed_of(*arrays) or _is_computed_of(*arrays[::-1]))
+    distance = 0.0 if is_partly else distance
+    return Match(ours, theirs, examples, distance, tuple(names), is_explicit, is_same, is_partly)
+
+
+def _is_computed_of(a, b) -> bool:
+    """Says whether b is the softmax of a, its logarithm, or the sigmoid."""
+    a, b = _flat(a), _flat(b)
+    if np.allclose(a.sum(1), 1):  # probabilities themselves
+        return False
+    with np.errstate(all="ignore"):
+        logarithms = a - np.logaddexp.reduce(a, -1, keepdims=True)
+        results = np.exp(logarithms), logarithms, 1 / (1 + np.exp(-a))
+        return any(np.linalg.norm(b - c) <= PARTLY_CLOSE * np.linalg.norm(c) for c in results)
 
 
 def _nearest(pairs, results, examples, own):
@@ -454,15 +481,17 @@ def _agreement(match: Match, operations) -> str:
     calls = match.ours.calls, match.theirs.calls
     if calls[0] != calls[1] and all(map(_batch_norm, operations, calls)):
         return BATCHES
-    if match.is_explicit or not match.examples.is_in_order:
-        return ""
+    if not match.examples.is_in_order:
+        return "" if match.is_explicit else NUMBERS
     # A number may be computed of the logits, or of what follows them.
     sides = (match.theirs, reference), (match.ours, candidate)
     for group, other in sides:
         results = {**group.results("outputs"), **group.results("behind")}
         if any(_holds(other, array) for array in results.values()):
             return WITHIN
-    return ""
+    if match.is_explicit or match.examples.scaling or lines.locate(reference, candidate):
+        return ""
+    return WITHIN
 
 
 def _holds(side: lines.Operations, array: np.ndarray) -> bool:
@@ -521,8 +550,8 @@ def _explain(match: Match, operations, names: list[str]):
         text = BATCH_NORM.format(side="candidate" if batch[1] else "reference")
     elif drops[0] != drops[1]:
         text = DROPOUT.format(side="candidate" if drops[1] else "reference")
-    if located.candidate:
-        located.candidate = _outside(operations[1], located.candidate, is_mode)
+    if located.candidate and is_mode:
+        located.candidate = _outside(operations[1], located.candidate)
     return located, [text, *_how_far(match)]
 
 
@@ -606,7 +635,7 @@ def _makes_zeros(side: lines.Operations, number: int) -> bool:
     )
 
 
-def _outside(side: lines.Operations, line: lines.SourceLine, is_mode: bool) -> lines.SourceLine:
+def _outside(side: lines.Operations, line: lines.SourceLine) -> lines.SourceLine:
     """Returns the line that decides the mode of the evaluation: if a line only passes it on, as in
     `layer(h, training=training)`, that of its caller."""
     number = side.find(asdict(line))
@@ -617,7 +646,7 @@ def _outside(side: lines.Operations, line: lines.SourceLine, is_mode: bool) -> l
     if line.place not in calls:
         return line
     texts, at = [user_lines.text(place) for place in calls], calls.index(line.place)
-    literal = [n for n in range(at, len(calls)) if is_mode and IN_TRAINING.search(texts[n])]
+    literal = [n for n in range(at, len(calls)) if IN_TRAINING.search(texts[n])]
     while not literal and at + 1 < len(calls) and PASSES_ON.search(texts[at]):
         at += 1
     at = literal[0] if literal else at

@@ -45,9 +45,14 @@ def results(elements, ancestors, updated, sources):
     return found
 
 
-def behind(tensors):
+def behind(tensors, sources):
     """Returns what the single numbers and the classes among results are computed of: for an
-    accuracy or a mean loss the nearest matrices, such as the logits."""
+    accuracy or a mean loss the nearest matrices, such as the logits.
+
+    Parameters
+    ----------
+    sources : the types of operations that give data.
+    """
     found, seen = [], set()
     queue = [t for t in tensors if not t.shape.rank or not t.dtype.base_dtype.is_floating]
     while queue:
@@ -59,23 +64,27 @@ def behind(tensors):
             is_matrix = tensor.dtype.base_dtype.is_floating and (tensor.shape.rank or 0) > 1
             if not is_matrix or not tensor.graph.is_fetchable(tensor):
                 queue.append(tensor)
-            elif _depends_on_variables(tensor) and all(tensor is not other for other in found):
+            elif all(tensor is not other for other in found):
                 found.append(tensor)
+    types = [(tensor, _types_before(tensor)) for tensor in found]
+    types = [(tensor, made) for tensor, made in types if made & set(_VARIABLES)]
+    with_data = [pair for pair in types if pair[1] & {*sources, "Placeholder"}]
+    # A penalty on the weights is computed of no data.
+    found = [tensor for tensor, _ in with_data or types]
     # Of a program whose last layer is a softmax, the other program may have the logits.
     found += [tensor.op.inputs[0] for tensor in [*found, *tensors] if tensor.op.type in _SOFTMAX]
     return found[:_MOST_BEHIND]
 
 
-def _depends_on_variables(tensor):
+def _types_before(tensor):
+    """Returns the types of the operations that a tensor is computed of."""
     seen, queue = set(), [tensor.op]
     while queue:
         operation = queue.pop()
-        if operation.type in _VARIABLES:
-            return True
         if operation not in seen:
             seen.add(operation)
             queue += [tensor.op for tensor in operation.inputs]
-    return False
+    return {operation.type for operation in seen}
 
 
 def _operations(elements):

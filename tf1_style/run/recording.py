@@ -335,7 +335,7 @@ def _predict(recorder, run, session, tensors, given, *options):
         wanted = evaluation.number(place) == recorder.evaluated_group
     wanted = wanted and not recorder.predicted_operations.is_full
     forward = _forward_of(recorder, ends, feed_dict) if wanted else []
-    behind = predictions.behind(tensors) if evaluation else []
+    behind = predictions.behind(tensors, _SOURCES) if evaluation else []
     extra = {"outputs": tensors, "inputs": origins, "forward": [op.outputs[0] for op in forward]}
     extra["behind"] = behind
     both = {"fetches": fetches, "extra": extra}

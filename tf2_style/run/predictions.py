@@ -22,6 +22,7 @@ from tensorflow.python.eager.record import could_possibly_record
 from tensorflow.python.framework import func_graph, op_callbacks, ops
 
 from shared import user_lines
+from shared.predictions import EVALUATED_ROWS, OPERATION_ROWS
 from shared.recorder import describe
 
 _MOST_OPERATIONS = 20000  # of an eager program; each is kept with its tensors
@@ -113,6 +114,8 @@ class PredictionWatcher:
 
     def _align_weights(self):
         values = self.recorder.evaluation_weights()
+        if not values:
+            return
         with self.watcher.flag("is_applying"):  # no step of the program
             for name, variable in self.watcher.readable().items():
                 if name in values:
@@ -241,7 +244,8 @@ class PredictionWatcher:
             return
 
         def add(*arrays):
-            if self.recorder.evaluation is not None and self.key is not None:
+            is_open = self.recorder.evaluation is not None and self.key is not None
+            if is_open and sum(len(made[0]) for _, made in self.handed) < EVALUATED_ROWS:
                 self.handed.append((arrays[: len(taken)], arrays[len(taken) :]))
             return np.bool_(True)
 
@@ -264,8 +268,10 @@ class PredictionWatcher:
             if self.recorder.wants_predicted_operations:
                 self._learn_lines()
                 self.recorder.predicted_operations.add(described, values, rows)
-            elif self.recorder.wants_evaluated_operations:
-                self.pending.append((described, [np.array(value) for value in values], rows))
+            elif self.recorder.wants_evaluated_operations and self.key is not None:
+                known = sum(rows for told, _, rows in self.pending if told is described)
+                if known < OPERATION_ROWS:
+                    self.pending.append((described, [np.array(value) for value in values], rows))
             return np.bool_(True)
 
         done = tf.numpy_function(add, [operation.outputs[0] for operation in operations], tf.bool)
@@ -350,6 +356,13 @@ def _before(tensors):
     return seen
 
 
+def _depends_on_data(tensor):
+    """Says whether a tensor is computed of more than variables, as a penalty on weights is."""
+    given = {o.type for o in _before([tensor]) if o.outputs and o.outputs[0].dtype != tf.resource}
+    is_data = given & {"Placeholder", "IteratorGetNext"}
+    return bool(is_data) and tensor.op.type not in ("Placeholder", "Const")
+
+
 def _behind(result):
     """Returns no inputs, and the matrices that the single numbers are computed of that a function
     without models gives, such as the logits behind an accuracy."""
@@ -368,7 +381,7 @@ def _behind(result):
             elif all(tensor is not other for other in found):
                 found.append(tensor)
     found += [t.op.inputs[0] for t in found if t.op.type in ("Softmax", "LogSoftmax")]
-    found = [tensor for tensor in found if tensor.op.type not in ("Placeholder", "Const")]
+    found = [tensor for tensor in found if _depends_on_data(tensor)]
     return [], found[:_MOST_BEHIND]
 
 
