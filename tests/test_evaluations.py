@@ -227,6 +227,29 @@ def test_the_line_that_decides_the_mode(monkeypatch, text, caller, goes_out):
     assert found.place == ("new.py:9" if goes_out else "new.py:1")
 
 
+@pytest.mark.parametrize(
+    ("evaluated", "text"),
+    [
+        ({"why": evaluations.NONE}, "9 steps; no evaluation was compared: neither program makes"),
+        (
+            {"step": 9, "examples": 6, "verdict": strangers.WITHIN},
+            "9 steps, and the evaluation after step 9: the outputs for 6 examples",
+        ),
+        (
+            {"step": 9, "examples": 6, "verdict": strangers.DIFFERENT},
+            "they part: 9 steps agree, but the evaluation after step 9 differs: the outputs for 6",
+        ),
+    ],
+)
+def test_the_verdict_says_whether_an_evaluation_was_compared(evaluated, text):
+    verdict = evaluated.get("verdict", first_difference.IDENTICAL)
+    report = {"verdict": verdict, "steps": 9, "evaluation": evaluated, "causes": ["It is so."]}
+    report.update(mapping={}, weights="own", batches="own", random="own", notes=[])
+    report.update(alone=[[], []], uncertain=[])
+    shown = strangers.verdict(report, "folder")
+    assert text in shown[0] and shown[1] == "It is so."
+
+
 # Whole programs.
 
 RIGHT = [

@@ -245,7 +245,8 @@ class PredictionWatcher:
 
         def add(*arrays):
             is_open = self.recorder.evaluation is not None and self.key is not None
-            if is_open and sum(len(made[0]) for _, made in self.handed) < EVALUATED_ROWS:
+            known = sum(len(made[0]) if made[0].ndim else 1 for _, made in self.handed)
+            if is_open and known < EVALUATED_ROWS:
                 self.handed.append((arrays[: len(taken)], arrays[len(taken) :]))
             return np.bool_(True)
 
@@ -315,7 +316,7 @@ def _in_graph(structure):
     return [
         tensor
         for tensor in tf.nest.flatten(structure)
-        if tf.is_tensor(tensor)
+        if isinstance(tensor, tf.Tensor)
         and tf.is_symbolic_tensor(tensor)
         and tensor.graph is graph
         and tensor.dtype in (*_NUMBERS, *_IMAGES)
