@@ -1066,6 +1066,18 @@ def test_what_a_call_is_not_given(tmp_path, is_given):
     assert lines.locate(old, new).candidate.place == ("new.py:5" if is_given else "new.py:8")
 
 
+def test_inputs_that_are_masked_instead_of_a_mask(tmp_path):
+    """The call of the layer lacks the mask, although its inputs depend on it."""
+    mask, place = np.array([1.0, 0.5, 1.0, 0.25, 1.0, 0.75]), CALLED.partition(":")[2]
+    masked, kernel = X * mask[:, None], numbers(5, 2, seed=3)
+    rows = INPUT, ("Placeholder", 1, [], mask), ("Mul", 2, [0, 1], masked)
+    cell = ("While", 3, [0, 1], X @ kernel * mask[:, None] + 1)
+    old = operations(tmp_path, "old", *rows, ("Sum", 2, [2], masked.sum(1)), cell)
+    cell = ("While", place, [2], np.tanh(masked @ kernel))
+    new = operations(tmp_path, "new", *rows, ("Sum", 2, [2], masked.sum(1)), cell)
+    assert lines.locate(old, new).candidate.place == "new.py:8"
+
+
 @pytest.mark.parametrize("is_exchanged", [False, True])
 def test_targets_that_are_exchanged(tmp_path, is_exchanged):
     total, prices, kinds = X.sum(1, keepdims=True), numbers(6, 1, seed=4), numbers(6, 1, seed=5)

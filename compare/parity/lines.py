@@ -415,13 +415,15 @@ def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
         for number in set(operation["inputs"]) - {main}
     ):  # or it is given such that the reference has not
         return True
-    has = _before(candidate, _last_of_line(candidate, first))
+    # What reaches a layer in its main input, as where that is masked, it is not given beside it.
+    has = _before(candidate, _last_of_line(candidate, first), main)
+    its_main = _main_input(reference, ours, back)
     return any(
         _type(reference, number) in INPUTS
         and reference.is_telling(number)
         and back[number] not in has
         and not any(_holds_as(candidate, other, reference.values[number]) for other in has)
-        for number in _before(reference, _last_of_line(reference, ours))
+        for number in _before(reference, _last_of_line(reference, ours), its_main)
     )
 
 
@@ -460,12 +462,12 @@ def _last_of_line(side: Operations, number: int) -> int:
     return max(n for n in range(side.count) if side.about[n]["stack"] == stack)
 
 
-def _before(side: Operations, number: int) -> set[int]:
-    """Returns the operations that one depends on."""
+def _before(side: Operations, number: int, without: int | None = None) -> set[int]:
+    """Returns the operations that one depends on, also if `without` were not computed."""
     seen, queue = set(), [number]
     while queue:
         number = queue.pop()
-        if number not in seen:
+        if number not in seen and number != without:
             seen.add(number)
             queue += side.about[number]["inputs"]
     return seen

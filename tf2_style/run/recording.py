@@ -109,6 +109,7 @@ class _Watcher:
         self.assigned_at = {}  # {name: line}, of what is assigned after an update
         self.frozen_at = weakref.WeakKeyDictionary()  # layer -> line that sets trainable=False
         self.averaged = weakref.WeakKeyDictionary()  # graph -> {name: the stack that assigns it}
+        self.averaged_now = {}  # the same of an eager forward pass
         self.twice = {}  # {name: line}, of what a forward pass assigns a second time
         self.noise = weakref.WeakKeyDictionary()  # graph -> its NumberedNoise
         self.clipped = {}  # {id of a gradient: what it was clipped to}
@@ -253,7 +254,7 @@ class _Watcher:
             if watcher.recorder.step == 0:
                 watcher.recorder.initial(watcher.initial)
             watcher.begin_eager()
-            watcher.has_updated = False
+            watcher.has_updated, watcher.averaged_now = False, {}
             return enter(self)
 
         @functools.wraps(gradient)
@@ -584,10 +585,12 @@ class _Watcher:
         """Notes the line that assigns a variable a second time in a forward pass, as the averages
         of batch norm where a model is called twice."""
         name = self.name_of(variable)
-        if not name or not tf.inside_function():
+        if not name or not (tf.inside_function() or self.has_begun):
             return
         stack = user_lines.stack((f.filename, f.lineno) for f in tf_stack.extract_stack())
-        places, before = stack.split(user_lines.FROM), self.averaged.setdefault(_graph(), {})
+        places, before = stack.split(user_lines.FROM), self.averaged_now
+        if tf.inside_function():
+            before = self.averaged.setdefault(_graph(), {})
         if name in before:
             pairs = zip(places, before[name])
             other = next((place for place, known in pairs if place != known), "")
