@@ -208,13 +208,15 @@ def main(_):
     found = flags.FLAGS.__flags
     print(sorted(found.items()), 1.0 - found["rate"], tf.zeros([found["batch"]]).shape)
     print(sorted((name, flag.value) for name, flag in found.items()))
+    flags.FLAGS.words = 9
+    print(flags.FLAGS.words)
 
 tf.app.run()
 """
     process = old(tmp_path, text, "--batch=3")
     assert process.stderr == ""
     values = "[('batch', 3), ('log_dir', False), ('rate', 0.25), ('steps', 1000000)]"
-    assert process.stdout.splitlines() == [f"{values} 0.75 (3,)", values]
+    assert process.stdout.splitlines() == [f"{values} 0.75 (3,)", values, "9"]
 
 
 @pytest.mark.proof
@@ -270,6 +272,27 @@ print([str(op.inputs[1].shape) for op in operations if op.type == "Conv2D"])
     assert process.stderr == ""
     rows = ["(3, 1, 4, 2)"] * 3 + ["(3, 4, 1, 2)"]
     assert process.stdout.splitlines() == ["[True, True, True, True]", str(rows)]
+
+
+@pytest.mark.proof
+def test_an_operation_by_its_name_before_1_5(tmp_path):
+    """A gradient that lets only what is positive through, as pictures of saliency have it."""
+    text = """
+import tensorflow as tf
+from tensorflow.python.framework import ops
+from tensorflow.python.ops import gen_nn_ops
+
+@ops.RegisterGradient("GuidedRelu")
+def guided(op, grad):
+    return tf.where(0.0 < grad, gen_nn_ops._relu_grad(grad, op.outputs[0]), tf.zeros([4]))
+
+x = tf.constant([-1.0, 2.0, 3.0, 4.0])
+with tf.get_default_graph().gradient_override_map({"Relu": "GuidedRelu"}):
+    y = tf.nn.relu(x) * [1.0, -2.0, 3.0, 4.0]
+print(tf.Session().run(tf.gradients(y, x)[0]))
+"""
+    process = old(tmp_path, text)
+    assert (process.stdout, process.stderr) == ("[0. 0. 3. 4.]\n", "")
 
 
 @pytest.mark.proof

@@ -54,6 +54,9 @@ NAMES = {
         "python.ops.rnn_cell": "nn.rnn_cell",
         "python.ops.seq2seq": "contrib.legacy_seq2seq",
         "python.framework.ops.Tensor": "Tensor",
+        "pywrap_tensorflow": "python.pywrap_tensorflow",
+        "python.keras.engine.InputSpec": "keras.layers.InputSpec",
+        "python.keras.engine.base_layer.InputSpec": "keras.layers.InputSpec",
         "python.util.nest.is_sequence": "python.util.nest.is_nested",
         "contrib.framework.nest.is_sequence": "python.util.nest.is_nested",
     }.items()
@@ -75,6 +78,8 @@ MODULES = {
     "tensorflow.nn.rnn_cell": "tf1_style.run.contrib.rnn",
     "tensorflow.python.ops.rnn_cell_impl": "tf1_style.run.contrib.rnn",
     "tensorflow.estimator": "tf1_style.run.estimator",
+    "tensorflow.python.training.gen_training_ops": "tensorflow.python.ops.gen_training_ops",
+    "tensorflow.python.training.training_ops": "tensorflow.python.ops.gen_training_ops",
     "tensorflow.python.estimator": "tf1_style.run.estimator",
 }
 

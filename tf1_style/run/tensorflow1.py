@@ -174,6 +174,12 @@ def _elsewhere(name, today):
     if parts[1] == "contrib" and "python" in parts[:-1] and not parts[-1].startswith("__"):
         package = find_module(".".join(parts[: parts.index("python")]))
         return None if package is today else _attribute(package, parts[-1])
+    if parts[1:3] == ["python", "keras"]:
+        found = _attribute(sys.modules["tf_keras.src"], ".".join(parts[3:]))
+        if found is not None:
+            return found
+    if parts[-2].startswith("gen_") and hasattr(today, parts[-1][1:]):
+        return getattr(today, parts[-1][1:])  # gen_nn_ops._relu_grad, before 1.5
     if parts[1] == "python" and not symbols.was_module(name):
         for place in old_names.PLACES:
             module = importlib.import_module(place) if place else v1
@@ -203,7 +209,12 @@ def _free_flags():
             if not str(self.find_module_defining_flag(name)).startswith(("absl.", "tensorflow."))
         }
 
+    def keep(self, name, value):
+        """Takes a value that is no flag, `FLAGS.words = 9`, as TensorFlow before 1.5 did."""
+        self.__dict__[name] = value
+
     setattr(flags.FlagValues, "__flags", property(values))
+    flags.FlagValues._set_unknown_flag = keep
     app.define_help_flags = define_help_flags
     flags.FlagValues._parse_flags = parse
     take_text, take_number = flags.ArgumentParser.parse, flags.IntegerParser.convert

@@ -40,25 +40,24 @@ class _Monotonic:
         self._noise = (noise, seed)
         self._bias = bias
         self._mode = mode
+        self._probability = self._monotonic
 
     def initial_alignments(self, batch_size, dtype):
         """All of it is on the first step."""
         return tf.one_hot(tf.zeros([batch_size], tf.int32), self.alignments_size, dtype=dtype)
 
     def _align(self, score, state):
-        score += tf.get_variable(
-            "attention_score_bias", dtype=score.dtype, initializer=float(self._bias)
-        )
-        if self._lengths is not None:
-            mask = tf.sequence_mask(self._lengths, tf.shape(score)[1])
-            score = tf.where(mask, score, self._mask_value * tf.ones_like(score))
+        bias = float(self._bias)
+        score += tf.get_variable("attention_score_bias", dtype=score.dtype, initializer=bias)
+        return super()._align(score, state)
+
+    def _monotonic(self, score, previous):
         strength, seed = self._noise
         if strength > 0:
             score += strength * tf.random_normal(tf.shape(score), dtype=score.dtype, seed=seed)
         hard = self._mode == "hard"
         p = tf.cast(score > 0, score.dtype) if hard else tf.sigmoid(score)
-        alignments = monotonic_attention(p, state, self._mode)
-        return alignments, alignments
+        return monotonic_attention(p, previous, self._mode)
 
 
 class BahdanauMonotonicAttention(_Monotonic, seq2seq.BahdanauAttention):

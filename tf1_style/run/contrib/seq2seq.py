@@ -338,30 +338,39 @@ class BasicDecoder(Decoder):
 
 
 class AttentionMechanism:
-    """A (batch, time, n) memory and how a query scores it."""
+    """What scores a memory."""
+
+
+class _BaseAttentionMechanism(AttentionMechanism):
+    """A (batch, time, n) memory, and how the scores of its steps become probabilities."""
 
     def __init__(
-        self, units, memory, lengths, probability, mask_value, dtype, key_value, has_query_layer
+        self,
+        query_layer,
+        memory,
+        probability_fn,
+        memory_sequence_length=None,
+        memory_layer=None,
+        check_inner_dims_defined=True,
+        score_mask_value=None,
+        custom_key_value_fn=None,
+        name=None,
     ):
-        dtype = dtype or tf.float32
-        options = {"use_bias": False, "dtype": dtype}
-        self.query_layer = Dense(units, name="query_layer", **options) if has_query_layer else None
-        self.memory_layer = Dense(units, name="memory_layer", **options)
-        self.dtype = tf.as_dtype(dtype)
-        self._units = units
+        self.query_layer = self._query_layer = query_layer
+        self.memory_layer = self._memory_layer = memory_layer
+        self.dtype = tf.as_dtype(memory_layer.dtype or tf.float32)
+        lengths = memory_sequence_length
         self._lengths = None if lengths is None else tf.convert_to_tensor(lengths)
-        self._probability = probability or tf.nn.softmax
-        self._mask_value = -np.inf if mask_value is None else mask_value
-        self.values = tf.convert_to_tensor(memory)
-        if lengths is not None:
-            mask = tf.sequence_mask(self._lengths, tf.shape(self.values)[1], self.values.dtype)
-            self.values *= mask[:, :, None]
-        self.keys = self.memory_layer(self.values)
-        if key_value is not None:
-            self.keys, self.values = key_value(self.keys, self.values)
-        shape = tf.shape(self.keys)
-        self.batch_size = self.keys.shape[0].value or shape[0]
-        self.alignments_size = self.state_size = self.keys.shape[1].value or shape[1]
+        self._mask_value = -np.inf if score_mask_value is None else score_mask_value
+        self._probability = probability_fn
+        values = _prepare_memory(memory, self._lengths, check_inner_dims_defined)
+        keys = memory_layer(values)
+        if custom_key_value_fn is not None:
+            keys, values = custom_key_value_fn(keys, values)
+        self.keys, self.values = self._keys, self._values = keys, values
+        batch, steps = (keys.shape[axis].value or tf.shape(keys)[axis] for axis in (0, 1))
+        self.batch_size = self._batch_size = batch
+        self.alignments_size = self._alignments_size = self.state_size = steps
 
     def initial_alignments(self, batch_size, dtype):
         return _zero_state_tensors(self.alignments_size, batch_size, dtype)
@@ -369,15 +378,43 @@ class AttentionMechanism:
     def initial_state(self, batch_size, dtype):
         return self.initial_alignments(batch_size, dtype)
 
+    def _probability_fn(self, score, previous):
+        return self._probability(
+            _maybe_mask_score(score, self._lengths, self._mask_value), previous
+        )
+
     def _align(self, score, state):
-        if self._lengths is not None:
-            mask = tf.sequence_mask(self._lengths, tf.shape(score)[1])
-            score = tf.where(mask, score, self._mask_value * tf.ones_like(score))
-        alignments = self._probability(score)
+        alignments = self._probability_fn(score, state)
         return alignments, alignments
 
 
-class LuongAttention(AttentionMechanism):
+def _prepare_memory(memory, memory_sequence_length, check_inner_dims_defined):
+    """Returns the memory with zeros after the end of each sequence."""
+    memory = tf.convert_to_tensor(memory)
+    if memory_sequence_length is None:
+        return memory
+    mask = tf.sequence_mask(memory_sequence_length, tf.shape(memory)[1], memory.dtype)
+    return memory * mask[:, :, None]
+
+
+def _maybe_mask_score(score, memory_sequence_length, score_mask_value):
+    if memory_sequence_length is None:
+        return score
+    mask = tf.sequence_mask(memory_sequence_length, tf.shape(score)[1])
+    return tf.where(mask, score, score_mask_value * tf.ones_like(score))
+
+
+def _layers(num_units, dtype, *names):
+    options = {"use_bias": False, "dtype": dtype or tf.float32}
+    return {name: Dense(num_units, name=name, **options) for name in names}
+
+
+def _of_score(probability_fn):
+    probability_fn = probability_fn or tf.nn.softmax
+    return lambda score, previous: probability_fn(score)
+
+
+class LuongAttention(_BaseAttentionMechanism):
     """Multiplicative attention (Luong et al., arXiv:1508.04025)."""
 
     _scope = "luong_attention"
@@ -395,27 +432,32 @@ class LuongAttention(AttentionMechanism):
         name="LuongAttention",
     ):
         super().__init__(
-            num_units,
-            memory,
-            memory_sequence_length,
-            probability_fn,
-            score_mask_value,
-            dtype,
-            custom_key_value_fn,
-            has_query_layer=False,
+            memory=memory,
+            probability_fn=_of_score(probability_fn),
+            memory_sequence_length=memory_sequence_length,
+            score_mask_value=score_mask_value,
+            custom_key_value_fn=custom_key_value_fn,
+            query_layer=None,
+            **_layers(num_units, dtype, "memory_layer"),
         )
+        self._num_units, self._name = num_units, name
         self._scale = scale
 
     def __call__(self, query, state):
         with tf.variable_scope(None, self._scope):
-            score = tf.matmul(query[:, None], self.keys, transpose_b=True)[:, 0]
+            g = None
             if self._scale:
                 ones = tf.ones_initializer()
-                score *= tf.get_variable("attention_g", (), query.dtype, initializer=ones)
-            return self._align(score, state)
+                g = tf.get_variable("attention_g", (), query.dtype, initializer=ones)
+            return self._align(_luong_score(query, self.keys, g), state)
 
 
-class BahdanauAttention(AttentionMechanism):
+def _luong_score(query, keys, scale):
+    score = tf.matmul(query[:, None], keys, transpose_b=True)[:, 0]
+    return score if scale is None else scale * score
+
+
+class BahdanauAttention(_BaseAttentionMechanism):
     """Additive attention (Bahdanau et al., arXiv:1409.0473; normalized: arXiv:1602.07868)."""
 
     _scope = "bahdanau_attention"
@@ -433,31 +475,35 @@ class BahdanauAttention(AttentionMechanism):
         name="BahdanauAttention",
     ):
         super().__init__(
-            num_units,
-            memory,
-            memory_sequence_length,
-            probability_fn,
-            score_mask_value,
-            dtype,
-            custom_key_value_fn,
-            has_query_layer=True,
+            memory=memory,
+            probability_fn=_of_score(probability_fn),
+            memory_sequence_length=memory_sequence_length,
+            score_mask_value=score_mask_value,
+            custom_key_value_fn=custom_key_value_fn,
+            **_layers(num_units, dtype, "query_layer", "memory_layer"),
         )
+        self._num_units, self._name = num_units, name
         self._normalize = normalize
 
     def __call__(self, query, state):
         with tf.variable_scope(None, self._scope):
-            total = self.keys + self.query_layer(query)[:, None]
-            v = tf.get_variable("attention_v", [self._units], query.dtype)
+            query = self.query_layer(query)
+            units, g, b = self._num_units, None, None
+            v = tf.get_variable("attention_v", [units], query.dtype)
             if self._normalize:
-                start = tf.constant_initializer(math.sqrt(1.0 / self._units))
+                start = tf.constant_initializer(math.sqrt(1.0 / units))
                 g = tf.get_variable("attention_g", (), query.dtype, initializer=start)
                 start = tf.zeros_initializer()
-                total += tf.get_variable(
-                    "attention_b", [self._units], query.dtype, initializer=start
-                )
-                v = g * v * tf.rsqrt(tf.reduce_sum(tf.square(v)))
-            score = tf.reduce_sum(v * tf.tanh(total), 2)
-            return self._align(score, state)
+                b = tf.get_variable("attention_b", [units], query.dtype, initializer=start)
+            return self._align(_bahdanau_score(query, self.keys, v, g, b), state)
+
+
+def _bahdanau_score(processed_query, keys, attention_v, attention_g=None, attention_b=None):
+    total, v = keys + processed_query[:, None], attention_v
+    if attention_g is not None:
+        total += attention_b
+        v = attention_g * v * tf.rsqrt(tf.reduce_sum(tf.square(v)))
+    return tf.reduce_sum(v * tf.tanh(total), 2)
 
 
 def hardmax(logits, name=None):
