@@ -226,8 +226,8 @@ def _judge_step(runs, sides, step: int, found: Mapping) -> dict:
     worst = _worst(matches)
     if worst is None:
         verdict = IDENTICAL if is_same else WITHIN
-        agree = [match for match in matches if match.distance <= 1]
-        is_partly = all(match.is_partly and match.is_explicit for match in agree)
+        given = [m.is_partly for m in matches if m.distance <= 1 and m.is_explicit]
+        is_partly = bool(given) and all(given)
         notes = {"notes": [PARTLY]} if is_partly else {}
         return {"evaluation": {**about, "verdict": verdict, **notes}}
     names = _other_weights(*sides, found, step)
