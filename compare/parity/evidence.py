@@ -866,7 +866,7 @@ class Evidence:
         rest = np.linalg.norm(theirs - factor * ours)
         if rest > updates.EXPLAINED * np.linalg.norm(theirs - ours):
             return None
-        return Cause([FACTOR.format(factor=factor)], IN_OPTIMIZER)
+        return Cause([FACTOR.format(factor=factor)], IN_SCHEDULE)
 
     def _by_hand(self):
         differing, others_agree = self._different_updates()
@@ -880,7 +880,9 @@ class Evidence:
                     who = ("reference", "candidate")[other]
                     is_part = len(differing) < len(self.trained) and others_agree
                     names = f" of {_list(differing)} alone" if is_part else ""
-                    return Cause([BY_HAND.format(side=who, names=names, how=how)], IN_OPTIMIZER)
+                    is_rate = updates.RATE in how and not names
+                    text = BY_HAND.format(side=who, names=names, how=how)
+                    return Cause([text], IN_SCHEDULE if is_rate else IN_OPTIMIZER)
         return None
 
     def _still(self, differing):
@@ -952,7 +954,7 @@ class Evidence:
         differing = self._updates()
         found = self._still(differing)
         if found and set(found[1]) == set(self.trained) and self._moves_later(*found):
-            return Cause([NO_RATE.format(step=self.step, side=found[0])], IN_OPTIMIZER)
+            return Cause([NO_RATE.format(step=self.step, side=found[0])], IN_SCHEDULE)
         if found:
             side, still = found
             return Cause([STILL.format(names=_list(still), side=side, **_number(still))], still)

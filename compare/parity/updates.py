@@ -186,6 +186,7 @@ OTHERS = [
 ]
 SEARCHED = {"Momentum": "momentum", "RMSProp": "decay"}  # of their constants
 
+RATE = "times that of the rule"
 VELOCITY = (
     "it keeps the old rate in its velocity since the learning rate changed (from {before:.4g} to "
     "{now:.4g}): it multiplies each gradient by the rate before it adds it, as Keras's SGD does, "
@@ -319,7 +320,7 @@ def _changes(case: _Case) -> Iterator[tuple[np.ndarray, str]]:
         yield case.made(Change(rest=("velocity",))), VELOCITY.format(before=before, now=now)
     factor = case.factor(case.made())
     what = "the learning rate" + " or a factor of the gradients" * (kind in ("SGD", "Momentum"))
-    yield factor * case.made(), f"the update is {factor:.6g} times that of the rule: {what}"
+    yield factor * case.made(), f"the update is {factor:.6g} {RATE}: {what}"
     yield case.made(gradients=case.raw), "its gradients are not clipped"
     yield from _constants(case, constants)
     if kind == "Adam":

@@ -49,6 +49,7 @@ from tf2_style.run.predictions import PredictionWatcher
 
 _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
 _RAW = re.compile(r"Resource(Sparse)?Apply(\w+)")
+_PRODUCTS = ("Mul", "RealDiv")
 _FLAGS = ("use_locking", "name", "use_nesterov", "update_slots", "vhat")
 _KERAS = {"beta_1": "beta1", "beta_2": "beta2", "rho": "decay"}
 _CLIPS = ("clip_by_global_norm", "clip_by_norm", "clip_by_value")
@@ -571,6 +572,7 @@ class _Watcher:
                     watcher.amend(self, arguments[0] if arguments else None)
                 return result
             watcher.places["step"] = _here()
+            watcher.note_rate(arguments[0] if arguments else next(iter(keywords.values()), None))
             given = {known: watcher.clipped.get(id(watcher.pending[known][1]))}
             with watcher.flag("is_applying"):
                 result = watcher.update(
@@ -618,6 +620,26 @@ class _Watcher:
             tf.numpy_function(
                 lambda value: self.recorder.amend({name: value}), [variable.read_value()], []
             )
+
+    def note_rate(self, update):
+        """Notes the line that computes the learning rate of an update that is written out: the
+        number in it that is no constant, without Adam's bias correction, which has a root."""
+        if not isinstance(update, tf.Tensor) or not tf.inside_function():
+            return
+        rates, queue = [], [update.op]
+        while queue and not rates:
+            inputs = queue.pop(0).inputs
+            rates = [tensor.op for tensor in inputs if _is_computed_number(tensor)]
+            queue += [tensor.op for tensor in inputs if tensor.op.type in _PRODUCTS]
+        while rates and rates[0].type in _PRODUCTS:
+            inside = [t.op for t in rates[0].inputs if _is_computed_number(t)]
+            other = [op for op in inside if not _has_root(op)]
+            if len(inside) == len(other):
+                break
+            rates = other or rates[:0]
+        if rates:
+            frames = [(f.filename, f.lineno) for f in rates[0].traceback]
+            self.places["schedule"] = user_lines.stack(frames)
 
     def note_changed(self, gradients):
         """Notes the line that made what an optimizer is given instead of a gradient, such as a clip
@@ -886,6 +908,17 @@ class _Flag:
 
     def __exit__(self, *exc_info):
         setattr(self.state, self.name, getattr(self.state, self.name) - 1)
+
+
+def _is_computed_number(tensor):
+    return tensor.shape.rank == 0 and tensor.op.type != "Const"
+
+
+def _has_root(operation):
+    """Says whether a number is computed from a square root."""
+    if operation.type in ("Sqrt", "Rsqrt"):
+        return True
+    return any(_has_root(t.op) for t in operation.inputs if _is_computed_number(t))
 
 
 def _here():
