@@ -130,6 +130,30 @@ def test_the_same_outputs_agree(compared):
     assert compared(ours, near)["evaluation"]["verdict"] == strangers.WITHIN
 
 
+def test_an_earlier_evaluation_is_compared_too(tmp_path):
+    """The units of the model may all be dead at the last."""
+    kept = {f"evaluation/{at}/0/inputs/0": X for at in (1, 2)}
+    sides = []
+    for name, results in (
+        ("old", (LOGITS, LOGITS)),
+        ("new", (OTHERS, LOGITS)),
+        ("it", (LOGITS,) * 2),
+    ):
+        with trace.Trace(str(tmp_path / name), values_at=[0, 1, 2]) as made:
+            made.record(0, None, {"w": X})
+            for at, array in enumerate(results, 1):
+                arrays = {n: a for n, a in kept.items() if f"n/{at}/" in n}
+                made.record(at, 1.0, {"w": X, **arrays, f"evaluation/{at}/0/outputs/0": array})
+        sides.append(trace.load(str(tmp_path / name)))
+    old, new, same = sides
+    runs = SimpleNamespace(rounding=lambda reference: [old], compared=None)
+    runs.evaluation = lambda step, match, weights: (None, [old, new])
+    report = evaluations.judge(runs, old, new, Mapping(weights={"w": "w"}))
+    assert report["evaluation"]["step"] == 1 and report["verdict"] == strangers.DIFFERENT
+    report = evaluations.judge(runs, old, same, Mapping(weights={"w": "w"}))
+    assert report["evaluation"]["step"] == 2 and report["evaluation"]["earlier"] == [1]
+
+
 def test_examples_in_another_order_are_found(compared):
     order = np.array([3, 1, 0, 5])
     theirs = {"inputs/0": X[order].reshape(-1, 2, 2), "outputs/0": LOGITS[order]}
@@ -234,6 +258,10 @@ def test_the_line_that_decides_the_mode(monkeypatch, text, caller, goes_out):
         (
             {"step": 9, "examples": 6, "verdict": strangers.WITHIN},
             "9 steps, and the evaluation after step 9: the outputs for 6 examples",
+        ),
+        (
+            {"step": 9, "examples": 6, "verdict": strangers.WITHIN, "earlier": [3, 5]},
+            "9 steps, and the evaluations after steps 3, 5 and 9: the outputs for 6 examples",
         ),
         (
             {"step": 9, "examples": 6, "verdict": strangers.DIFFERENT},

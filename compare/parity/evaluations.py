@@ -50,6 +50,7 @@ PARTLY = (
 NOISE = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # draws the noise that is the same in both
 RANDOM_TYPES = re.compile("Random|Multinomial")
 MOST_NAMES = 4
+MOST_STEPS = 3  # whose evaluations are compared, the latest
 PARTLY_CLOSE = 1e-3
 CLOSE = 1e-4  # relative difference of two operations that hold the same
 READS = ("ReadVariableOp", "VariableV2", "Identity")  # of a variable
@@ -167,16 +168,26 @@ def judge(runs, reference: Recording, candidate: Recording, found: Mapping) -> d
     reference, candidate : recordings; the candidate's under the reference's names.
     found : which variable is which.
     """
-    why = ""
+    why, agree = "", []
     for step in _steps(reference):
         if step in _steps(candidate):
             sides = reference, candidate
             report = _judge_step(runs, sides, step, found)
-            if "verdict" in report["evaluation"]:
+            if "verdict" in report:
                 return report
-            if step:  # a call before the first step may only build a model
+            if "verdict" in report["evaluation"]:
+                agree.append(report["evaluation"])
+                if len(agree) == MOST_STEPS:
+                    break
+            elif step:  # a call before the first step may only build a model
                 why = why or report["evaluation"]["why"]
-    return {"evaluation": {"why": why or _why_none(reference, candidate)}}
+    if not agree:
+        return {"evaluation": {"why": why or _why_none(reference, candidate)}}
+    latest, *earlier = agree
+    if any(other["verdict"] == WITHIN for other in earlier):
+        latest["verdict"] = WITHIN
+    more = {"earlier": [other["step"] for other in earlier[::-1]]} if earlier else {}
+    return {"evaluation": {**latest, **more}}
 
 
 def show(console, report: dict) -> None:
@@ -186,6 +197,9 @@ def show(console, report: dict) -> None:
         text = f"{report['verdict']}: {steps}; no evaluation was compared: {evaluated['why']}"
     else:
         what = f"evaluation after step {evaluated['step']}"
+        if evaluated.get("earlier"):
+            earlier = ", ".join(map(str, evaluated["earlier"]))
+            what = f"evaluations after steps {earlier} and {evaluated['step']}"
         outputs = f"the outputs for {evaluated['examples']} examples"
         if evaluated["verdict"] != DIFFERENT:
             text = f"{report['verdict']}: {steps}, and the {what}: {outputs}"
