@@ -113,4 +113,8 @@ def _short(entry: guide.Entry, has_tables: bool) -> str:
     text = re.sub(r"Before:\n\n```python before\n.*?```\n", "", text, flags=re.DOTALL)
     text = text if has_tables else re.sub(r"^\|.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^(```\w+) \w+$", r"\1", text, flags=re.MULTILINE)
+    folder = os.path.dirname(entry.address)
+    text = re.sub(
+        r"^\[(.+?)\]\(([^)\s]+)\)\.$", rf"See \1 ({folder}/\2).", text, flags=re.MULTILINE
+    )
     return re.sub(r"\[([^\]]*)\]\(([^)\s]+)\)", r"\1", text)

@@ -46,7 +46,7 @@ def best(text):
 
 def test_the_symptoms_have_an_origin():
     found = list(symptoms())
-    assert len(found) == 336
+    assert len(found) == 340
     for address, slugs, _ in found:
         year, origin = address.split(" ", 1)
         assert 2016 <= int(year) <= 2026

@@ -185,7 +185,7 @@ def _convert(source: Saved, arguments: argparse.Namespace) -> None:
             arguments.like = programs.first_state(arguments.program, folder)
         result, write = _converted(source, rules, arguments)
         writing.write(arguments.target, result.values, write)
-    _report(source, result, arguments.target)
+    _report(source, result, arguments.target, arguments.to)
 
 
 def _converted(source: Saved, rules: names.Renaming, arguments: argparse.Namespace):
@@ -222,7 +222,7 @@ def _pairs(program: ForProgram) -> list[str]:
     return lines
 
 
-def _report(source: Saved, result: Converted, target: str) -> None:
+def _report(source: Saved, result: Converted, target: str, to: str) -> None:
     count = f"{len(result.used)} of {len(source.tensors)} tensors"
     print(f"wrote {target}: {count} of {source.path}")
     left_out = [name for name in source.tensors if name not in result.used]
@@ -230,3 +230,5 @@ def _report(source: Saved, result: Converted, target: str) -> None:
         print(f"left out: {', '.join(left_out)}")
     for note in result.notes:
         print(note)
+    if to == "tf2":
+        print(f'load it with tf.train.Checkpoint(...).restore("{target}").assert_consumed()')
