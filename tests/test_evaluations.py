@@ -162,6 +162,17 @@ def test_examples_in_another_order_are_found(compared):
     assert report["evaluation"] == {"step": 2, "examples": 4, "verdict": same}
 
 
+def test_labels_tell_no_examples_apart(compared):
+    order = np.array([3, 1, 0, 2])
+    ours = {"inputs/0": np.eye(3)[Y], "inputs/1": X, "outputs/0": LOGITS}
+    theirs = {"inputs/0": X[order], "inputs/1": np.eye(3)[Y[order]], "outputs/0": LOGITS[order]}
+    assert compared(ours, theirs)["evaluation"]["verdict"] == first_difference.IDENTICAL
+    # Nor does the first of two texts.
+    twice = {"inputs/0": X[[0, 0, 1]], "inputs/1": X[[0, 1, 2]], "outputs/0": LOGITS[:3]}
+    theirs = {"inputs/0": X[[0, 0, 1]], "inputs/1": X[[1, 0, 2]], "outputs/0": OTHERS[:3]}
+    assert "why" in compared(twice, theirs)["evaluation"]
+
+
 def test_other_outputs_for_the_same_examples_part(compared):
     ours = {"inputs/0": X, "outputs/0": LOGITS}
     report = compared(ours, {**ours, "outputs/0": OTHERS})
@@ -194,6 +205,7 @@ def test_a_softmax_that_may_be_computed_later_is_no_difference(compared):
         ({}, evaluations.ONLY_ONE.format(side="reference", when="after step 2")),
         ({"inputs/0": X[::-1] + 1, "outputs/0": OTHERS}, "evaluate other examples"),
         ({"inputs/0": X[:3] + 1, "outputs/0": OTHERS[:3]}, "evaluate other examples"),
+        ({"inputs/0": X, "behind/0": OTHERS[:3]}, "evaluate other examples"),
         ({"outputs/0": OTHERS}, "evaluate other examples, or their inputs are not known"),
         ({"inputs/0": X}, evaluations.NUMBERS),
         ({"inputs/0": X, "outputs/0": Y.astype("float32")}, evaluations.NUMBERS),

@@ -308,6 +308,10 @@ def _match(ours: Group, theirs: Group, own: dict) -> Match | None:
         best = _nearest(pairs, results, examples, own)
         is_same = best[0] <= 1 and len(results[0][best[1]]) == len(results[1][best[2]])
         return Match(ours, theirs, examples, 0.0, best[1:], is_explicit) if is_same else None
+    last = max(examples.ours), max(examples.theirs)
+    pairs = [p for p in pairs if all(n < len(r[k]) for n, r, k in zip(last, results, p))]
+    if not pairs:
+        return None
     distance, *names = _nearest(pairs, results, examples, own)
     arrays = [results[0][names[0]][examples.ours], results[1][names[1]][examples.theirs]]
     is_same = arrays[0].tobytes() == arrays[1].tobytes()
@@ -373,15 +377,25 @@ def shared_examples(ours: Group, theirs: Group) -> Examples | None:
         wide = [[a for a in arrays if len(np.unique(a)) > 2] for arrays in inputs]
         if not all(wide) or len(wide[0][0]) != len(wide[1][0]):
             return None
-    found = None
-    for a in wide[0]:
+    # The widest tell examples apart; labels do not.
+    for a in sorted(wide[0], key=_width, reverse=True):
         likely = [b for b in wide[1] if _fit(a, b)]
         shared = [examples for b in likely if (examples := _shared_rows(a, b))]
-        if likely and not shared:
-            return None
-        if shared and (found is None or found.scaling):
-            found = min(shared, key=lambda e: (bool(e.scaling), -len(e.ours)))
-    return found
+        if not likely:
+            continue
+        found = min(shared, key=lambda e: (bool(e.scaling), -len(e.ours)), default=None)
+        alike = [other for other in wide[0] if found and _fit(a, other) and not found.scaling]
+        for other in alike:  # of two texts both have to be the same
+            if not any(_holds_rows(found, other, b) for b in likely):
+                return None
+        return found
+    return None
+
+
+def _holds_rows(examples: Examples, ours, theirs) -> bool:
+    if max(examples.ours) >= len(ours) or max(examples.theirs) >= len(theirs):
+        return False
+    return _close(_flat(ours)[examples.ours], _flat(theirs)[examples.theirs])
 
 
 def _shared_rows(ours, theirs) -> Examples | None:
@@ -391,6 +405,8 @@ def _shared_rows(ours, theirs) -> Examples | None:
     if _close(a[:count], b[:count]):
         return Examples(rows, rows, True)
     keys = [evidence._keys(array) for array in (a, b)]
+    if any(len(np.unique(key)) < len(key) for key in keys):  # which is which is not known
+        return None
     order = np.argsort(keys[1])
     places = np.searchsorted(keys[1][order], keys[0])
     pairs = []
@@ -404,7 +420,7 @@ def _shared_rows(ours, theirs) -> Examples | None:
     if len(a) != len(b) and EVALUATED_ROWS not in (len(a), len(b)):
         return None
     what = evidence._difference("input", a[:count], b[:count])
-    if "times the reference's" in what and "fewer digits" not in what:
+    if np.ptp(a[:count]) and "times the reference's" in what and "fewer digits" not in what:
         return Examples(rows, rows, True, what)
     return None
 
