@@ -26,6 +26,7 @@ SAME_TYPES = {
     "ConcatV2": "Concat",
     "MaxPoolV2": "MaxPool",
 }
+PARTS = ("Split", "SplitV", "Unpack")  # operations with several results
 LIKE = 2  # operations that have to follow alike, where one program lacks an operation
 INPUTS = ("Placeholder", "IteratorGetNext", "QueueDequeueManyV2", "QueueDequeueV2")
 # What the forward pass begins with. The weights are aligned already; those of TensorFlow 1 are read
@@ -316,6 +317,8 @@ def _other_line(
         return None, lacks
     if not candidate.shapes[around] and len(operation["inputs"]) > 1:
         return None, lacks  # a weight of one of the terms of a sum
+    if _type(candidate, around) in PARTS:
+        return None, lacks  # it would be computed of one part alone, where that is used
     return _line_beside(candidate, around, first, lacks), lacks
 
 
@@ -620,6 +623,8 @@ def of_kind(side: Operations, kind: str) -> SourceLine | None:
     place = place or side.lines.get(kind, "")
     if kind == "fed":
         place = place or side.lines["step"]
+    if kind == "clip" and place in side.lines["variables"].values():
+        place = ""  # what TensorFlow gives as the line of a gradient that nothing changes
     # What is not clipped may be clipped by the optimizer, which may be written out in the step.
     place = place or side.lines["optimizer"] or side.lines["step"]
     return _line(place.split(user_lines.FROM), 0) if place else None
