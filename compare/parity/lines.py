@@ -419,6 +419,7 @@ def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
     ):  # or it is given such that the reference has not
         return True
     # What reaches a layer in its main input, as where that is masked, it is not given beside it.
+    main = _given(candidate, first) if main is None else main
     has = _before(candidate, _last_of_line(candidate, first), main)
     its_main = _main_input(reference, ours, back)
     return any(
@@ -457,6 +458,17 @@ def _fed_to_line(side: Operations, number: int) -> set[int]:
         elif _type(side, number) in FORMS:
             queue += side.about[number]["inputs"]
     return found
+
+
+def _given(side: Operations, number: int) -> int | None:
+    """Returns the largest operation of other lines that those of one's line take, such as the
+    inputs of a recurrent layer, whose operations are in a loop."""
+    stack = side.about[number]["stack"]
+    mine = {n for n in range(side.count) if side.about[n]["stack"] == stack}
+    taken = {other for n in mine for other in side.about[n]["inputs"]} - mine
+    taken = [n for n in taken if side.is_telling(n) and _type(side, n) not in SOURCES]
+    taken = [n for n in taken if not side._only_reads(n)]
+    return max(taken, key=lambda n: side.values[n].size, default=None)
 
 
 def _last_of_line(side: Operations, number: int) -> int:
