@@ -371,14 +371,15 @@ class Runs:
         np.savez(self.path("evaluated"), **weights)
         jobs, paths = [], []
         for which, group in enumerate((match.ours, match.theirs)):
-            paths.append(self.path(f"{self.pair[which].name}_evaluated_operations"))
+            paths.append(self.path(f"{self.pair[which].name}_operations_evaluated_{step}"))
             options = [f"--operations={paths[-1]}", f"--operations_at={step}"]
             options += [f"--operations_of={group.number}", f"--values_at={step}"]
             options += [f"--last_step={max(step, 1)}"]
             if which == 1:
                 options.append(f"--evaluation_weights={self.path('evaluated')}")
-            jobs.append((which, "evaluated", self.start[which], options))
+            jobs.append((which, f"evaluated_{step}", self.start[which], options))
         again = self.run("following the evaluation", *jobs)
+        self._operations = None  # not those of another step
         if all(map(os.path.exists, paths)):
             self._operations = [lines.Operations(path) for path in paths]
         return self._operations, again
