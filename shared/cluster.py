@@ -24,6 +24,7 @@ from shared.console import StopRun, UserError, print_line
 ROLES = ("chief", "worker", "ps", "evaluator")
 LOST = 4  # the exit code of a task that has lost another one
 REMEDY = "; start all tasks again with the same --run_dir to resume"
+DELAY = 5.0  # seconds in which a watch certainly has named a lost task
 SLURM_PORT = 8888  # the first port on each machine, as in TensorFlow's SlurmClusterResolver
 _EXPECTED = (
     'expected JSON such as {"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, '
@@ -377,6 +378,20 @@ def end_after_chief(task: Task) -> None:
     os._exit(0)
 
 
+@contextlib.contextmanager
+def watching_servers(task: Task) -> Iterator[None]:
+    """Watches the servers that hold the variables, while the chief tests the model."""
+    servers = [name for name in task.peers if name.startswith("ps ")]
+    watch = Watch(task, only=servers, have_answered=True)
+    try:
+        yield
+    except Exception:
+        time.sleep(DELAY)
+        raise
+    finally:
+        watch.stop()
+
+
 class Watch:
     """Ends this process, with exit code 4 and one line, when another task is lost.
 
@@ -391,16 +406,19 @@ class Watch:
         only: list | None = None,
         is_lost_an_error: bool = True,
         is_over: Callable[[], bool] = lambda: False,
+        have_answered: bool = False,
     ):
         """Starts to watch all other tasks, or `only` those of these names.
 
         If `is_lost_an_error` is false, a task that is gone may have ended as it should. This
-        process then ends with exit code 0. It does not end if `is_over` returns true.
+        process then ends with exit code 0. It does not end if `is_over` returns true. A task that
+        refuses from the start is gone if it is known that all `have_answered` before.
         """
-        self._peers = {name: task.peers[name] for name in only or task.peers}
+        self._peers = {name: task.peers[name] for name in (task.peers if only is None else only)}
         self._task = task
         self._is_lost_an_error = is_lost_an_error
         self._is_over = is_over
+        self._known = {*self._peers} if have_answered else set()
         self._stopped = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -420,22 +438,25 @@ class Watch:
         try:
             yield
         except error_classes as error:
-            time.sleep(5.0)
+            time.sleep(DELAY)
             self._end(f"the cluster failed: {' '.join(str(error).split())[:300]}")
+        except UserError as error:
+            if isinstance(error.__context__, error_classes):  # such as a checkpoint that failed
+                time.sleep(DELAY)
+            raise
 
     def _run(self) -> None:
-        known = set()
         last = dict.fromkeys(self._peers, time.monotonic())
         refused = dict.fromkeys(self._peers, 0)
         while not self._stopped.wait(0.5):
             for name, address in self._peers.items():
                 answer = answers(address)
                 if answer:
-                    known.add(name)
+                    self._known.add(name)
                     last[name] = time.monotonic()
                 refused[name] = refused[name] + 1 if answer is None else 0
                 silence = time.monotonic() - last[name]
-                if refused[name] >= 2 and name in known:
+                if refused[name] >= 2 and name in self._known:
                     if not self._is_lost_an_error:
                         self._end(f"{name} ({address}) has ended", exit_code=0)
                     self._end(f"lost {name} ({address})")

@@ -7,6 +7,7 @@ is in tf?_style/training.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -53,6 +54,7 @@ class Style(NamedTuple):
     replicated: Callable  # (Trainer, flags, task) -> its subclass for several replicas
     serve: Callable  # (task, flags); serves variables as a parameter server
     together: Callable = contextlib.nullcontext  # (trainer) -> context of the steps
+    testing: Callable = contextlib.nullcontext  # () -> context of the test
 
 
 def load_images(flags: FlagValues) -> Dataset:
@@ -166,6 +168,8 @@ def train(style: Style, model_class: type, data: Dataset, flags: FlagValues) -> 
             style.serve(task, flags)
             return
         style = style._replace(Trainer=Trainer, together=Trainer.together)
+    if task:
+        style = style._replace(testing=functools.partial(cluster.watching_servers, task))
     if task and not task.is_chief:
         follow(style, model_class, data, flags)
     else:
@@ -290,7 +294,9 @@ class Loop:
             stack.enter_context(self.style.together(self.trainer))
             self.run_steps()
         steps = self.run.result["step"] - self.first_step
-        self.finish(steps, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        with self.style.testing():
+            self.finish(steps, seconds)
 
     def run_steps(self) -> None:
         """Runs the steps that are left."""

@@ -548,7 +548,7 @@ def test_a_killed_task(environment, tmp_path, whole, style, distribution, roles,
         print(f"\nkilled at step {saved}; {time.monotonic() - killed:.1f} s; {ends}")
     name = "{} {}".format(*job.addresses[victim])
     if name != "evaluator 0":  # on it, nobody waits
-        is_late = moment in ("last", "complete")
+        is_late = saved >= LAST
         for number, (code, line) in ends.items():
             # A worker of ParameterServerStrategy does not know why its chief has ended.
             is_served = distribution == "async" and number and "has ended" in line
@@ -623,7 +623,8 @@ def test_a_taken_port(environment, tmp_path, style):
             rf"no server at {host}:{port} for worker 1: .*name a fr", line
         )
         code, line = job.ends(0, 60)
-        assert code == cluster.LOST and line.startswith(f"worker 1 ({host}:{port}) does not answ")
+        assert code in (cluster.LOST, -signal.SIGKILL)  # the latter while TensorFlow connects
+        assert line.startswith(f"worker 1 ({host}:{port}) does not answ")
 
 
 @pytest.mark.full

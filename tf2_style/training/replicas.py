@@ -9,6 +9,9 @@ import contextlib
 import os
 
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.distribute import multi_worker_util
+from tensorflow.python.eager import context
 
 from shared import batches, cluster, machine
 from tf2_style.training.layers import BatchNorm
@@ -108,6 +111,7 @@ class SyncReplica(Mirrored):
             if not tf.config.list_physical_devices("GPU")
             else tf.distribute.experimental.CommunicationImplementation.AUTO
         )
+        wait_for_heartbeats(self.task)
         cluster.meet(self.task)
         self.watch = cluster.Watch(self.task)
         with self.watch.explaining(tf.errors.OpError, RuntimeError):
@@ -190,6 +194,24 @@ class AsyncReplica:
                 self.pending.popleft()
             self.last_loss = loss
         return self.last_loss
+
+
+def wait_for_heartbeats(task):
+    """Lets TensorFlow wait for a silent task longer than the watch, which names it.
+
+    By default it gives a task up after some ten seconds, and --cluster_timeout would not count.
+    """
+    spec = tf.train.ClusterSpec(task.cluster)
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=multi_worker_util.coordination_leader(spec),
+        heartbeat_timeout_in_ms=int(1000 * (task.timeout + 30)),
+        coordinated_jobs=[
+            CoordinatedJob(name=job, num_tasks=spec.num_tasks(job))
+            for job in ("chief", "worker")
+            if job in spec.jobs
+        ],
+    )
 
 
 def serve(task, flags):
