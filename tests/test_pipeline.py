@@ -121,7 +121,7 @@ def test_resume_in_the_other_style(run, tmp_path):
         flags = [DIGITS, f"--max_steps={steps}", "--run_dir=run", "--trace_file=parts.npz"]
         run(script(style, NAME), *flags, "--nolog")
     whole, parts = (trace.load(str(tmp_path / f"{name}.npz")) for name in ("whole", "parts"))
-    assert whole.losses == parts.losses and len(whole.losses) == 31
+    assert whole.losses == parts.losses and len(whole.losses) == 30
     weights = [
         {
             (step, name): row[name]
@@ -161,12 +161,26 @@ def test_killed_and_resumed_in_the_other_style(run, tmp_path, environment, style
     assert accuracies[0] == accuracies[1]
 
 
-def test_no_files_are_left(run, tmp_path):
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
+def test_no_files_are_left(tmp_path, environment, style):
     """The IDX files that the pipeline reads are removed, also if a signal ends the run."""
-    (tmp_path / "tmp").mkdir()
-    for style in STYLES:
-        run(script(style, NAME), DIGITS, "--max_steps=2", "--nolog", TMPDIR=str(tmp_path / "tmp"))
-    assert list((tmp_path / "tmp").iterdir()) == []
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, script(style, NAME), DIGITS, "--max_steps=99999", "--nolog"],
+        cwd=tmp_path,
+        env=dict(environment, TMPDIR=str(temporary)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("step 0, ")
+    assert {path.name for path in temporary.rglob("*") if path.is_file()} == {"images", "labels"}
+    process.terminate()
+    _, error = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM and error.count("\n") <= 1
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("style", STYLES)
