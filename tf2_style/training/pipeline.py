@@ -21,7 +21,7 @@ class PipelineTrainer(Trainer):
         self.files = tempfile.TemporaryDirectory()
         write_idx(self.files.name, examples)
         dataset = self.model.batches(self.files.name, flags).skip(step).prefetch(1)
-        self.iterator = iter(dataset)
+        self.iterator = dataset.as_numpy_iterator()
 
     def batch_of_step(self, step, flags, examples):
         """Returns the batch of a step: the last one again, or the next one."""
@@ -36,4 +36,4 @@ class PipelineTrainer(Trainer):
         with tempfile.TemporaryDirectory() as folder:
             write_idx(folder, examples)
             dataset = self.model.examples(folder).batch(500)
-            yield from dataset
+            yield from dataset.as_numpy_iterator()
