@@ -34,7 +34,7 @@ LAYERS = {
 }
 MODEL = {
     "mnist_convnet": ["--batch_norm", "--nocsv_log"],
-    "mnist_pipeline": ["--hidden=30", "--validation_size=100"],
+    "mnist_pipeline": ["--hidden=10", "--validation_size=100"],
 }
 
 
@@ -355,7 +355,7 @@ def test_same_embedding(pair):
     np.testing.assert_allclose(*vectors, rtol=1e-5, atol=1e-5)  # eager operations are not fused
     assert recorded[0] == recorded[1]
     assert len(recorded[0]["labels.tsv"].split()) == 400
-    size = {"mnist_softmax": 10, "mnist_deep": 1024, "mnist_convnet": 200, "mnist_pipeline": 30}[
+    size = {"mnist_softmax": 10, "mnist_deep": 1024, "mnist_convnet": 200, "mnist_pipeline": 10}[
         name
     ]
     assert len(vectors[0]) == 400 * size
@@ -376,7 +376,7 @@ def test_evaluation(pair):
         "mnist_softmax": (10, 28, 28),
         "mnist_deep": (32, 5, 5),
         "mnist_convnet": (12, 3, 3),
-        "mnist_pipeline": (30, 28, 28),
+        "mnist_pipeline": (10, 28, 28),
     }
     assert recorded[0]["filters"].shape == shapes[name]
 
