@@ -34,27 +34,29 @@ _SPRITE = """\
 def measure(
     trainer, examples: Examples, after_slice: Callable[[], None] = lambda: None
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Evaluates a style's `Trainer` on n examples, slice by slice, to limit the memory.
+    """Evaluates a style's `Trainer` on n examples, batch by batch, to limit the memory.
 
     Returns
     -------
     figures : the mean loss and the mean of each metric over the examples, by name.
     outputs : the model's outputs by name, [n, ...] each.
     """
-    sums, slices = collections.Counter(), []
-    for part in examples.slices():
-        batch = examples.batch(part)
-        size = part.stop - part.start
+    sums, parts = collections.Counter(), []
+    batches = (examples.batch(part) for part in examples.slices())
+    if hasattr(trainer, "batches_of"):  # it makes them, as in mnist_pipeline
+        batches = trainer.batches_of(examples)
+    for batch in batches:
+        size = len(next(iter(batch.values())))
         loss, metrics, outputs = trainer.evaluate(batch)
         sums["loss"] += float(loss) * size
         for name, value in metrics.items():
             total = float(value) * size
             # Accuracy times size is a number of examples, so rounding removes the error of float32.
             sums[name] += round(total) if name.endswith("accuracy") else total
-        slices.append(outputs)
+        parts.append(outputs)
         after_slice()
     figures = {name: total / len(examples) for name, total in sums.items()}
-    return figures, {name: np.concatenate([part[name] for part in slices]) for name in slices[0]}
+    return figures, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

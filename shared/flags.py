@@ -277,11 +277,6 @@ def define_hidden(flags: FlagValues, default: str | None = None) -> None:
     )
 
 
-def define_run_dir(flags: FlagValues, text: str) -> None:
-    """Defines --run_dir."""
-    _Definer(flags).path("run_dir", text)
-
-
 class _Definer:
     """Defines flags in one FlagValues, with absl's functions.
 
@@ -362,7 +357,7 @@ def _define_batches(define: _Definer) -> None:
 
 def _define_model(define: _Definer, defaults: Mapping[str, object]) -> None:
     if "hidden" in defaults:
-        define_hidden(define.flags)
+        define_hidden(define.flags, str(defaults["hidden"]))
     for name, choices, text in (
         ("activation", ACTIVATIONS, "Activation function of the hidden layers."),
         ("output_activation", OUTPUT_ACTIVATIONS, "Activation function of the last layer."),

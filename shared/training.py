@@ -81,7 +81,7 @@ def main(
     model_class : the program's model, made from the parsed flags.
     doc : the program's docstring, for --help.
     load : returns the program's Dataset for its flags. Its parts are `datasets.Examples`.
-    Trainer : a subclass of the style's Trainer, if the program has a step of its own.
+    Trainer : a subclass of the style's Trainer, if the program has a step or batches of its own.
     answer : returns the answer to the text of --predict_text, as one line. It takes the text, the
         flags, and a function that maps inputs by name to the activations of the last layer. A
         program without it has no --predict_text.
@@ -93,7 +93,8 @@ def main(
         flags = parse(sys.argv, doc, **defaults)
         if Trainer:
             style = style._replace(Trainer=Trainer)
-        if flags.steps_per_call > 1 and not hasattr(model_class, "decode"):
+        is_decoded = hasattr(model_class, "decode") and not hasattr(Trainer, "batch_of_step")
+        if flags.steps_per_call > 1 and not is_decoded:
             raise console.UserError(
                 f"got --steps_per_call={flags.steps_per_call}, expected 1, because this program "
                 "makes its batches or its updates one step at a time; leave the flag out"
@@ -101,7 +102,7 @@ def main(
         if flags.distribution != "none" and Trainer:
             raise console.UserError(
                 f"got --distribution={flags.distribution}, expected none, because this program has "
-                "a step of its own; leave the flag and --replicas out"
+                "a step or batches of its own; leave the flag and --replicas out"
             )
         if flags.plot:
             plot.check(flags.plot)
@@ -311,7 +312,7 @@ class Loop:
             )
         step = self.first_step
         while step < flags.max_steps and not self.schedule.is_over:
-            batch = batches.of_step(step, flags, self.data.train)
+            batch = self.batch(step)
             self.report(step, batch)
             rate = self.schedule.learning_rate(step)
             metadata = self.summaries.run_metadata(step)
@@ -335,6 +336,11 @@ class Loop:
         if self.schedule.is_over and trace.path:  # the trace expected a later last step
             trace.end(run.result["step"])
             self.record(run.result["step"], None, is_full=True, is_last=True)
+
+    def batch(self, step: int) -> dict:
+        """Returns the batch of a step, from the trainer if it makes them, as in mnist_pipeline."""
+        of_step = getattr(self.trainer, "batch_of_step", batches.of_step)
+        return of_step(step, self.flags, self.data.train)
 
     def report(self, step: int, batch: dict) -> None:
         """Measures and logs the state before a step, if that is due."""
@@ -362,7 +368,7 @@ class Loop:
         is_full = is_full or self.trace.values_are_due(step)
         recorded = trainer.values(trainer.variables if is_full else trainer.weights)
         if is_last:
-            _, _, outputs = trainer.evaluate(batches.of_step(step, self.flags, self.data.train))
+            _, _, outputs = trainer.evaluate(self.batch(step))
             recorded.update((f"evaluation/{name}", output) for name, output in outputs.items())
         self.trace.record(step, loss, recorded)
 
@@ -394,7 +400,7 @@ class Loop:
         data, run, trainer = self.data, self.run, self.trainer
         step = run.result["step"]
         if self.summaries.is_due(step, is_last=True):
-            self.summaries.histograms(step, batches.of_step(step, self.flags, data.train))
+            self.summaries.histograms(step, self.batch(step))
         if run.result["best_step"] is not None:
             checkpoint = best(run.directory, run.result["best_step"])
             step = self.style.restore(trainer, checkpoint, partial=False)

@@ -68,7 +68,11 @@ def in_tf2(path, images):
 
 
 @pytest.mark.parametrize(
-    "name", ["mnist_softmax", pytest.param("mnist_deep", marks=pytest.mark.proof)]
+    "name",
+    [
+        "mnist_softmax",
+        *(pytest.param(name, marks=pytest.mark.proof) for name in ("mnist_deep", "mnist_pipeline")),
+    ],
 )
 def test_either_style_loads_either_export(run, tmp_path, test_set, name):
     images, labels = test_set

@@ -1,92 +1,201 @@
-"""mnist_pipeline: the batches that tf.data draws, resume, errors."""
+"""mnist_pipeline: the batches that tf.data draws, resume, kills, what is refused.
 
-import shutil
+What it shares with the other pairs is tested with them: parity and resume in test_shapes.py, and
+--plot, the summaries and the export in the files of these names.
+"""
+
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
-from conftest import STYLES, bits, script
+from conftest import STYLES, bits, needs_bfloat16, result, script, tensors
 
-from shared import datasets, trace
+from shared import batches, datasets, trace
+from shared.flags import parse
 
 NAME = "mnist_pipeline"
 DIGITS = "--dataset=digits"
+DEFAULTS = {"max_steps": 1, "batch_size": 100, "optimizer": "sgd", "learning_rate": 0.5}
+# A program that draws batches from a trainer, and saves them: [batches, examples, numbers].
+DRAW = """\
+import sys
+import numpy as np
+from {style}.mnist_pipeline import MnistPipeline
+from {style}.training.pipeline import PipelineTrainer
+from shared.flags import parse
+from shared.training import load_images
+
+steps, *command = sys.argv[1:]
+first, last = map(int, steps.split("-"))
+defaults = dict(max_steps=1, batch_size=100, optimizer="sgd", learning_rate=0.5, hidden="")
+flags = parse(["", *command], "", validation_size=0, **defaults)
+trainer = PipelineTrainer(MnistPipeline, flags)
+train = load_images(flags).train
+drawn = [trainer.batch_of_step(step, flags, train) for step in range(first, last)]
+assert trainer.batch_of_step(last - 1, flags, train) is drawn[-1]
+for name, found in (("steps", drawn), ("whole", trainer.batches_of(train.first(1234)))):
+    numbered = enumerate(found, first if name == "steps" else 0)
+    np.savez(name, **{{f"{{k}}/{{key}}": batch[key] for k, batch in numbered for key in batch}})
+"""
 
 
-def rows(path):
-    """Returns the losses and the digests of a trace, by step."""
-    recording = trace.load(str(path))
-    return recording.losses, recording.rows
+@pytest.fixture
+def draw(run, tmp_path):
+    """Draws batches in a style: {"STEP/NAME": array}, and the same of 1,234 examples in order."""
+
+    def draw(style, first, last, *flags):
+        path = tmp_path / f"draw_{style}.py"
+        path.write_text(DRAW.format(style=style))
+        run(path, f"{first}-{last}", DIGITS, *flags)
+        return [dict(np.load(tmp_path / f"{name}.npz")) for name in ("steps", "whole")]
+
+    return draw
 
 
-@pytest.mark.parametrize("hidden", ["", pytest.param("20,7", marks=pytest.mark.proof)])
-def test_the_same_batches_and_bits(run, tmp_path, hidden):
-    for style in STYLES:
-        run(
-            script(style, NAME),
-            *[DIGITS, "--max_steps=40", f"--hidden={hidden}"]
-            if hidden
-            else [DIGITS, "--max_steps=40"],
-            TWINS_TRACE_FILE=f"{style}.npz",
-            TWINS_TRACE_VALUES_AT="1,14",
-        )
-    tf1, tf2 = (rows(tmp_path / f"{style}.npz") for style in STYLES)
-    assert tf1 == tf2 and len(tf1[1]) == 41
-    layers = 1 + len(hidden.split(",")) if hidden else 1
-    assert set(tf1[1][40]) >= {"images", "labels", f"W{layers}", f"b{layers}"}
-    # An epoch has 1,397 examples: the first is in one of the first batches, each only once.
-    values = trace.load(str(tmp_path / "tf1_style.npz")).values
-    images = values[1, "images"]
-    assert images.shape == (100, 784) and len(np.unique(images, axis=0)) == 100
-    data = datasets.load("digits", validation_size=0).train.batch(slice(None), one_hot=False)
-    known = {image.tobytes(): label for image, label in zip(data["images"], data["labels"])}
-    drawn = [known[image.tobytes()] for image in images]
-    assert drawn == list(values[1, "labels"])
+def the_bits(arrays):
+    return {name: bits(array) for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        pytest.param(["--last_batch=short"], marks=pytest.mark.proof),
+        pytest.param(["--batch_order=file"], marks=pytest.mark.proof),
+    ],
+    ids=["filled", "short", "file"],
+)
+def test_the_same_batches(draw, flags):
+    """Byte for byte in both styles, also from the middle on; each example once in an epoch."""
+    (tf1, in_order), (tf2, also_in_order) = (draw(style, 0, 31, *flags) for style in STYLES)
+    assert the_bits(tf1) == the_bits(tf2) and len(tf1) == 2 * 31
+    later, _ = draw(STYLES[1], 17, 31, *flags)
+    assert the_bits(later) == {name: bits(tf1[name]) for name in later} and len(later) == 2 * 14
+
+    train = datasets.load("digits", validation_size=0).train
+    whole = train.batch(slice(None))
+    for arrays in (in_order, also_in_order):
+        for name, array in whole.items():
+            parts = [arrays[f"{number}/{name}"] for number in range(3)]
+            assert bits(np.concatenate(parts)) == bits(array[:1234])
+    expected = parse(["", DIGITS, *flags], "", **DEFAULTS)
+    by_step = [batches.of_step(step, expected, train) for step in range(31)]
+    sizes = [len(batch["labels"]) for batch in by_step]
+    assert [len(tf1[f"{step}/images"]) for step in range(31)] == sizes
+    if flags == ["--batch_order=file"]:
+        assert the_bits(tf1) == {
+            f"{step}/{name}": bits(array)
+            for step, batch in enumerate(by_step)
+            for name, array in batch.items()
+        }
+        return
+    size = len(train)
+    assert size == 1397
+    rows = {
+        name: np.concatenate([tf1[f"{step}/{name}"] for step in range(31)])[: 2 * size]
+        for name in whole
+    }
+    examples = np.hstack([rows["images"], rows["labels"]])
+    epochs = [sorted(map(bytes, examples[start:][:size])) for start in (0, size)]
+    assert epochs[0] == epochs[1] == sorted(map(bytes, np.hstack([*whole.values()])))
+    assert bits(examples[:size]) != bits(examples[size:])  # another order
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_same_bits_for_1000_steps(run, precision):
+    if precision == "bfloat16":
+        needs_bfloat16()
+    flags = [DIGITS, "--hidden=20,7", f"--precision={precision}"]
+    process = run("-m", "compare", "parity", NAME, *flags, "--max_steps=1000")
+    assert process.stdout.startswith("bit-identical: loss and 6 tensors at 1001 steps (0 to 1000)")
 
 
 def test_resume_in_the_other_style(run, tmp_path):
-    """It takes the batches that an uninterrupted run takes."""
-    run(script("tf1_style", NAME), DIGITS, "--max_steps=30", TWINS_TRACE_FILE="whole.npz")
+    """It takes the batches that an uninterrupted run takes, of several epochs."""
+    run(script("tf1_style", NAME), DIGITS, "--max_steps=30", "--trace_file=whole.npz", "--nolog")
     for style, steps in (("tf2_style", 11), ("tf1_style", 20), ("tf2_style", 30)):
-        flags = [DIGITS, f"--max_steps={steps}", "--run_dir=run"]
-        run(script(style, NAME), *flags, TWINS_TRACE_FILE="parts.npz")
-    assert rows(tmp_path / "whole.npz") == rows(tmp_path / "parts.npz")
+        flags = [DIGITS, f"--max_steps={steps}", "--run_dir=run", "--trace_file=parts.npz"]
+        run(script(style, NAME), *flags, "--nolog")
+    whole, parts = (trace.load(str(tmp_path / f"{name}.npz")) for name in ("whole", "parts"))
+    assert whole.losses == parts.losses and len(whole.losses) == 30
+    weights = [
+        {
+            (step, name): row[name]
+            for step, row in each.rows.items()
+            for name in row
+            if "fc1" in name
+        }
+        for each in (whole, parts)
+    ]
+    assert weights[0] == weights[1] and len(weights[0]) == 2 * 31
 
 
-def test_steps_are_not_lost_without_a_word(run, tmp_path):
-    """A run that is past --max_steps, and a second run that has nothing to do."""
-    for style in STYLES:
-        flags = [script(style, NAME), DIGITS, f"--run_dir={style}"]
-        first = run(*flags, "--max_steps=5").stdout
-        again = run(*flags, "--max_steps=5").stdout
-        assert again == first.splitlines()[-1] + "\n"  # only the test accuracy
-        process = run(*flags, "--max_steps=3", check=False)
-        assert process.returncode == 2 and "is at step 5, past step 3" in process.stderr
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
+def test_killed_and_resumed_in_the_other_style(run, tmp_path, environment, style):
+    other = STYLES[style == STYLES[0]]
+    flags = [DIGITS, "--hidden=20", "--optimizer=adam", "--learning_rate=0.001", "--nolog"]
+    command = [script(style, NAME), *flags, "--save_every=7", "--max_steps=99999", "--run_dir=run"]
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "run/result.json").exists() or result(tmp_path / "run")["step"] < 20:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    last = result(tmp_path / "run")["step"] + 20
+    resumed = run(script(other, NAME), *flags, f"--max_steps={last}", "--run_dir=run")
+    assert resumed.stdout.startswith("resumed from step ")
+    run(script(other, NAME), *flags, f"--max_steps={last}", "--run_dir=whole")
+    ends = [tensors(tmp_path / name, other[:3]) for name in ("run", "whole")]
+    assert the_bits(ends[0]) == the_bits(ends[1]) and len(ends[0]) > 12
+    accuracies = [result(tmp_path / name)["test_accuracy"] for name in ("run", "whole")]
+    assert accuracies[0] == accuracies[1]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("style", STYLES)
+def test_no_files_are_left(tmp_path, environment, style):
+    """The IDX files that the pipeline reads are removed, also if a signal ends the run."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, script(style, NAME), DIGITS, "--max_steps=99999", "--nolog"],
+        cwd=tmp_path,
+        env=dict(environment, TMPDIR=str(temporary)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("step 0, ")
+    assert len(list(temporary.rglob("images"))) == len(list(temporary.rglob("labels"))) == 1
+    process.terminate()
+    _, error = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM and error.count("\n") <= 1
+    assert list(temporary.rglob("images")) == list(temporary.rglob("labels")) == []
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_errors(run, tmp_path, style):
-    """One line, exit 2, and the files stay as they are."""
-    flags = [script(style, NAME), DIGITS]
-    run(*flags, "--max_steps=2", "--run_dir=run")
-    run(script(style, "mnist_softmax"), DIGITS, "--max_steps=1", "--run_dir=softmax", "--nolog")
-    (tmp_path / "file").write_text("the user's")
-    shutil.copytree(tmp_path / "run", tmp_path / "damaged")
-    for path in (tmp_path / "damaged").rglob("*.data-*"):
-        path.write_bytes(path.read_bytes()[:50])
-    before = contents(tmp_path)
+    """One line, exit 2, and nothing is written."""
+    (tmp_path / "before" / "checkpoints" / "tf1").mkdir(parents=True)  # of older versions
     for wrong, message in [
         (["--hidden=3,x"], "expected numbers of units"),
-        (["--hidden=20", "--run_dir=run"], "W1 has the shape [784, 10], expected [784, 20]"),
-        (["--run_dir=file"], "a file, expected a folder"),
-        (["--run_dir=softmax"], "one of mnist_softmax"),
-        (["--run_dir=damaged", "--max_steps=3"], "expected a whole checkpoint"),
         (["--hidden=999999,999999"], "GiB"),
+        (["--replicas=2"], "expected none, because this program has a step or batches of its own"),
+        (["--keep_best"], "--validation_size=0 leaves no validation examples"),
+        (["--batch_size=1398"], "expected at most 1397"),
+        (["--run_dir=before"], "has checkpoints, but no result.json"),
     ]:
-        process = run(*flags, *wrong, check=False)
+        process = run(script(style, NAME), DIGITS, *wrong, check=False)
         assert process.returncode == 2 and process.stdout == "", wrong
         assert message in process.stderr and process.stderr.count("\n") == 1
-    assert contents(tmp_path) == before
-
-
-def contents(folder):
-    return {path: bits(np.fromfile(path, np.uint8)) for path in folder.rglob("*") if path.is_file()}
+    assert len(list(tmp_path.rglob("*"))) == 3

@@ -115,6 +115,9 @@ def edges(path):
             {("inception/pool/AvgPool", "inception/c"), ("inception/join/concat", "block1/add")},
             marks=pytest.mark.proof,
         ),
+        pytest.param(
+            "mnist_pipeline", {("input/images", "fc1"), ("fc1", "fc2")}, marks=pytest.mark.proof
+        ),
         ("same_digit", {("input/first", "lstm"), ("input/second", "lstm"), ("lstm", "merge")}),
         pytest.param(
             "mnist_gan",
@@ -125,7 +128,8 @@ def edges(path):
 )
 def test_both_styles_draw_the_same(run, tmp_path, name, expected):
     for style in ("tf1_style", "tf2_style"):
-        process = run(script(style, name), DIGITS, f"--plot={style}.svg")
+        flags = ["--hidden=20"] if name == "mnist_pipeline" else []
+        process = run(script(style, name), DIGITS, *flags, f"--plot={style}.svg")
         assert process.stdout == ""
     assert (tmp_path / "tf1_style.svg").read_bytes() == (tmp_path / "tf2_style.svg").read_bytes()
     found = edges(tmp_path / "tf1_style.svg")

@@ -121,6 +121,7 @@ ALONE = {
     "TwoSidesTrainer.gradients_of(self, side, batch, keep_prob)",
     "TwoSidesTrainer.update(self, batch, keep_prob, learning_rate)",
     "TwoSidesTrainer.gradients_and_activations(self, batch, keep_prob)",
+    "PipelineTrainer.__init__(self, model_class, flags)",  # TF1's iterator is in the graph
     "Trainer.evaluated_layers(self, inputs)",
     "Trainer.gradients_and_activations(self, batch, keep_prob)",  # TF1 fetches any tensor
     "signature(declared)",

@@ -24,18 +24,29 @@ BOXES = {
     "mnist_softmax": "input softmax loss accuracy train",
     "mnist_deep": "input conv1 pool1 conv2 pool2 fc1 dropout fc2 loss accuracy train",
     "mnist_convnet": "input conv1 conv2 conv3 fc1 dropout fc2 loss accuracy train",
+    "mnist_pipeline": "input fc1 fc2 loss accuracy train",
 }
 LAYERS = {
     "mnist_softmax": ["softmax"],
     "mnist_deep": ["conv1", "conv2", "fc1", "fc2"],
     "mnist_convnet": ["conv1", "conv2", "conv3", "fc1", "fc2"],
+    "mnist_pipeline": ["fc1", "fc2"],
 }
-MODEL = {"mnist_convnet": ["--batch_norm", "--nocsv_log"]}
+MODEL = {
+    "mnist_convnet": ["--batch_norm", "--nocsv_log"],
+    "mnist_pipeline": ["--hidden=10", "--validation_size=100"],
+}
 
 
 @pytest.fixture(
     scope="module",
-    params=["mnist_softmax", "mnist_deep", pytest.param("mnist_convnet", marks=pytest.mark.proof)],
+    params=[
+        *("mnist_softmax", "mnist_deep"),
+        *(
+            pytest.param(name, marks=pytest.mark.proof)
+            for name in ("mnist_convnet", "mnist_pipeline")
+        ),
+    ],
 )
 def pair(request, tmp_path_factory):
     """Returns a script's name, and the log folders and events of its run in each style."""
@@ -217,7 +228,8 @@ def test_same_boxes_in_train(pair):
     for layer in {"fc1", "fc2"} & set(LAYERS[name]):  # their weights are multiplied by `matmul`
         tf1, tf2 = (children(graph, f"train/gradients/{layer}") for graph in graphs)
         assert ("IdentityN_grad" in tf1) == ("IdentityN_grad" in tf2), layer
-    optimizer = {"mnist_softmax": "GradientDescent"}.get(name, "Adam")
+    has_sgd = name in ("mnist_softmax", "mnist_pipeline")
+    optimizer = "GradientDescent" if has_sgd else "Adam"
     tf1, tf2 = (children(graph, f"train/{optimizer}") for graph in graphs)
     updates = [{box for box in each if box.startswith("update_")} for each in (tf1, tf2)]
     assert updates[0] == updates[1] == {f"update_{layer}" for layer in LAYERS[name]}
@@ -343,7 +355,9 @@ def test_same_embedding(pair):
     np.testing.assert_allclose(*vectors, rtol=1e-5, atol=1e-5)  # eager operations are not fused
     assert recorded[0] == recorded[1]
     assert len(recorded[0]["labels.tsv"].split()) == 400
-    size = {"mnist_softmax": 10, "mnist_deep": 1024, "mnist_convnet": 200}[name]
+    size = {"mnist_softmax": 10, "mnist_deep": 1024, "mnist_convnet": 200, "mnist_pipeline": 10}[
+        name
+    ]
     assert len(vectors[0]) == 400 * size
     assert f"tensor_shape: {size}\n" in (folders[0] / "projector_config.pbtxt").read_text()
 
@@ -362,6 +376,7 @@ def test_evaluation(pair):
         "mnist_softmax": (10, 28, 28),
         "mnist_deep": (32, 5, 5),
         "mnist_convnet": (12, 3, 3),
+        "mnist_pipeline": (10, 28, 28),
     }
     assert recorded[0]["filters"].shape == shapes[name]
 

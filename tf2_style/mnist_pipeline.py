@@ -3,16 +3,14 @@
     python tf2_style/mnist_pipeline.py --dataset=digits
     python tf2_style/mnist_pipeline.py --hidden=200,60 --max_steps=5000 --run_dir=run
 
-A dataset is iterated over like a list. TensorFlow 1's iterators, and the error at the end of their
-data, are gone. Without --hidden the model is a softmax regression. The same command with more
---max_steps resumes the run in --run_dir, in either style. It skips the batches of the steps that
-are done. Its twin is tf1_style/mnist_pipeline.py.
+The model defines the pipeline. In TensorFlow 2 a dataset is iterated over like a list; the
+iterators of TensorFlow 1, and the error at the end of their data, are gone: see
+training/pipeline.py. A resumed run skips the batches of the steps that are done. Without --hidden
+the model is a softmax regression. The twin is tf1_style/mnist_pipeline.py.
 """
 
 import sys
-import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -21,95 +19,58 @@ from shared.console import quiet_import
 with quiet_import():
     import tensorflow as tf
 
-from absl.flags import DEFINE_integer, FlagValues
-
-from shared import console
-from shared.datasets import Images, idx_files
-from shared.flags import (
-    define_dataset,
-    define_hidden,
-    define_learning_rate,
-    define_run_dir,
-    parse_values,
-)
-from shared.runs import resume
-from shared.trace import Trace
-from tf2_style.training.checkpoints import Checkpoints, restore
+from shared.datasets import CLASSES, PIXELS, Images
+from tf2_style.training import main
+from tf2_style.training.classifier import Classifier
 from tf2_style.training.layers import DenseNet
+from tf2_style.training.pipeline import PipelineTrainer
+
+
+class MnistPipeline(Classifier):
+    """Maps flat images to the outputs for ten classes, through layers with ReLU."""
+
+    def __init__(self, flags):
+        super().__init__(flags)
+        self.net = DenseNet(flags.hidden, flags.seed)
+
+    def __call__(self, images, keep_prob, step, training):
+        # No dropout: `keep_prob`, `step` and `training` go unused.
+        logits, activations = self.net(images)  # [n, 784] to [n, 10]
+        return {"logits": logits}, activations
+
+    def examples(self, folder):
+        """Returns the examples of the IDX files in a folder, in their order."""
+        images = tf.data.FixedLengthRecordDataset(folder + "/images", PIXELS, header_bytes=16)
+        labels = tf.data.FixedLengthRecordDataset(folder + "/labels", 1, header_bytes=8)
+        return tf.data.Dataset.zip((images, labels)).map(decode)
+
+    def batches(self, folder, flags):
+        """Returns the batches of all steps, without end."""
+        dataset = self.examples(folder).cache()
+        if flags.batch_order == "shuffled":
+            dataset = dataset.shuffle(5000, seed=flags.seed)  # another order in each epoch
+        if flags.last_batch == "short":
+            return dataset.batch(flags.batch_size).repeat()
+        return dataset.repeat().batch(flags.batch_size)  # a batch may span two epochs
 
 
 def decode(image, label):
-    """Converts the bytes of one example to float32 [784] in [0, 1] and an int64."""
+    """Converts the bytes of an example to float32 [784] in [0, 1] and a one-hot float32 [10]."""
     image = tf.cast(tf.io.decode_raw(image, tf.uint8), tf.float32) * Images.SCALE
-    return image, tf.cast(tf.io.decode_raw(label, tf.uint8), tf.int64)[0]
-
-
-def pipeline(folder, part):
-    """Returns the examples of a part, in file order."""
-    images = tf.data.FixedLengthRecordDataset(f"{folder}/{part}_images", 784, header_bytes=16)
-    labels = tf.data.FixedLengthRecordDataset(f"{folder}/{part}_labels", 1, header_bytes=8)
-    return tf.data.Dataset.zip((images, labels)).map(decode).cache()
-
-
-def train_and_test(folder, flags):
-    """Trains the model, saves it, and prints its test accuracy."""
-    path = resume.checkpoint_in(flags.run_dir, flags.max_steps)
-    global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name="global_step")
-    model = DenseNet(flags.hidden, flags.seed)
-    variables = {
-        variable.name.split(":")[0]: variable for variable in [global_step, *model.variables]
-    }
-
-    @tf.function
-    def train_step(images, labels):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=model(images))
-            )
-        weights = model.trainable_variables
-        for weight, gradient in zip(weights, tape.gradient(loss, weights)):
-            weight.assign_sub(flags.learning_rate * gradient)
-        global_step.assign_add(1)
-        return loss
-
-    checkpoint = tf.train.Checkpoint(model=model, global_step=global_step)
-    state = SimpleNamespace(checkpoint=checkpoint, variables=variables, global_step=global_step)
-    first_step = restore(state, path, partial=False) if path else 0
-    dataset = pipeline(folder, "train").shuffle(5000, seed=flags.seed).repeat()
-    dataset = dataset.batch(flags.batch_size).skip(first_step).prefetch(1)
-    trace = Trace(first_step=first_step)
-    if not path:
-        trace.record(0, None, variables)
-    for step, (images, labels) in zip(range(first_step, flags.max_steps), dataset):
-        loss = train_step(images, labels)
-        if step % 100 == 0:
-            print(f"step {step}, training loss {loss:.4f}", flush=True)
-        trace.record(step + 1, loss, {**variables, "images": images, "labels": labels})
-    trace.save()
-    if flags.run_dir:
-        Checkpoints(f"{flags.run_dir}/checkpoints/tf2", state, 5).save(flags.max_steps)
-    correct = [
-        tf.equal(tf.argmax(model(images), 1), labels)
-        for images, labels in pipeline(folder, "test").batch(500)
-    ]
-    print(f"test accuracy {tf.concat(correct, 0).numpy().mean():g}")
-
-
-def main():
-    """Runs the program."""
-    with console.one_line_errors(), tempfile.TemporaryDirectory() as folder:
-        flags = FlagValues()
-        define_dataset(flags)
-        DEFINE_integer("max_steps", 1000, "Step limit.", 1, flag_values=flags)
-        DEFINE_integer("batch_size", 100, "Examples per step.", 1, flag_values=flags)
-        define_learning_rate(flags, 0.5)
-        define_hidden(flags, "")
-        define_run_dir(flags, "Folder for the checkpoints. Resume a run with the same flags.")
-        DEFINE_integer("seed", 0, "Seed of weights and order.", 0, 2**31 - 1, flag_values=flags)
-        parse_values(flags, sys.argv, __doc__)
-        idx_files(flags, folder)
-        train_and_test(folder, flags)
+    label = tf.io.decode_raw(label, tf.uint8)[0]
+    return {"images": image, "labels": tf.one_hot(label, CLASSES)}
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        MnistPipeline,
+        __doc__,
+        Trainer=PipelineTrainer,
+        max_steps=1000,
+        batch_size=100,
+        optimizer="sgd",
+        learning_rate=0.5,
+        hidden="",
+        validation_size=0,
+        summary_every=100,
+    )

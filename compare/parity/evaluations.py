@@ -95,7 +95,7 @@ class Group:
 
 
 @dataclass
-class Examples:
+class SharedExamples:
     """Which examples two groups share.
 
     Attributes
@@ -126,7 +126,7 @@ class Match:
 
     ours: Group
     theirs: Group
-    examples: Examples
+    examples: SharedExamples
     distance: float
     names: tuple[str, str]
     is_explicit: bool
@@ -304,7 +304,7 @@ def _match(ours: Group, theirs: Group, own: dict) -> Match | None:
     examples = shared_examples(ours, theirs)
     if examples is None:  # the inputs differ or are not known, which only accuses nobody
         count = min(len(results[0][pairs[0][0]]), len(results[1][pairs[0][1]]))
-        examples = Examples(np.arange(count), np.arange(count), True)
+        examples = SharedExamples(np.arange(count), np.arange(count), True)
         best = _nearest(pairs, results, examples, own)
         is_same = best[0] <= 1 and len(results[0][best[1]]) == len(results[1][best[2]])
         return Match(ours, theirs, examples, 0.0, best[1:], is_explicit) if is_same else None
@@ -367,7 +367,7 @@ def _is_integer(array) -> bool:
     return bool(np.all(np.isfinite(array)) and np.array_equal(array, np.round(array)))
 
 
-def shared_examples(ours: Group, theirs: Group) -> Examples | None:
+def shared_examples(ours: Group, theirs: Group) -> SharedExamples | None:
     """Returns the examples that two groups share; None if there are none, or if it is not known."""
     inputs = [group.inputs() for group in (ours, theirs)]
     wide = [[a for a in arrays if len(a) and _width(a) > 1] for arrays in inputs]
@@ -392,18 +392,18 @@ def shared_examples(ours: Group, theirs: Group) -> Examples | None:
     return None
 
 
-def _holds_rows(examples: Examples, ours, theirs) -> bool:
+def _holds_rows(examples: SharedExamples, ours, theirs) -> bool:
     if max(examples.ours) >= len(ours) or max(examples.theirs) >= len(theirs):
         return False
     return _close(_flat(ours)[examples.ours], _flat(theirs)[examples.theirs])
 
 
-def _shared_rows(ours, theirs) -> Examples | None:
+def _shared_rows(ours, theirs) -> SharedExamples | None:
     a, b = _flat(ours), _flat(theirs)
     count = min(len(a), len(b))
     rows = np.arange(count)
     if _close(a[:count], b[:count]):
-        return Examples(rows, rows, True)
+        return SharedExamples(rows, rows, True)
     keys = [evidence._keys(array) for array in (a, b)]
     if any(len(np.unique(key)) < len(key) for key in keys):  # which is which is not known
         return None
@@ -416,12 +416,12 @@ def _shared_rows(ours, theirs) -> Examples | None:
                 pairs.append((row, at))
                 break
     if pairs:
-        return Examples(*np.array(pairs).T, False)
+        return SharedExamples(*np.array(pairs).T, False)
     if len(a) != len(b) and EVALUATED_ROWS not in (len(a), len(b)):
         return None
     what = evidence._difference("input", a[:count], b[:count])
     if np.ptp(a[:count]) and "times the reference's" in what and "fewer digits" not in what:
-        return Examples(rows, rows, True, what)
+        return SharedExamples(rows, rows, True, what)
     return None
 
 

@@ -161,14 +161,9 @@ def load_unlabelled(flags: FlagValues) -> Dataset:
     return Dataset(labelled.name, *parts)
 
 
-def idx_files(flags: FlagValues, folder: str) -> None:
-    """Writes the images and labels that the flags name as IDX files into a folder.
-
-    The files are `train_images`, `train_labels`, `test_images`, `test_labels`.
-    """
-    data = load(flags.dataset, flags.data_dir, validation_size=0)
-    for name, part in (("train", data.train), ("test", data.test)):
-        images = part.images.reshape(-1, 28, 28)
-        for key, array in ((f"{name}_images", images), (f"{name}_labels", part.labels)):
-            with open(os.path.join(folder, key), "wb") as file:
-                idx.write(file, array)
+def write_idx(folder: str, examples: Images) -> None:
+    """Writes examples into a folder, as the IDX files `images` and `labels`."""
+    arrays = {"images": examples.images.reshape(-1, 28, 28), "labels": examples.labels}
+    for name, array in arrays.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            idx.write(file, array)

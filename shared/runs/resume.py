@@ -94,33 +94,6 @@ def _is_complete(before: dict, max_steps: int) -> bool:
     return before["status"] == result.COMPLETE and is_over
 
 
-def checkpoint_in(directory: str, max_steps: int) -> str | None:
-    """Returns the newest checkpoint in the run folder of a program that writes no result.json.
-
-    Parameters
-    ----------
-    directory : the run folder, or "".
-    max_steps : the last step of the run.
-
-    Raises
-    ------
-    UserError : the folder cannot be written to, it holds a run of another program, or the
-        checkpoint is past the last step.
-    """
-    if not directory:
-        return None
-    outputs.check_run(directory)
-    if result.exists_in(directory):
-        script = result.read(directory)["script"]
-        raise UserError(
-            f"the run in {directory} is one of {script}; name another --run_dir for this program"
-        )
-    checkpoint = checkpoints.newest(directory)
-    if checkpoint:
-        _check_step(checkpoints.step_of(checkpoint), directory, max_steps)
-    return checkpoint
-
-
 def check_step(step: int, source: str, max_steps: int) -> None:
     """Raises UserError if a run cannot start at `step`, that of the checkpoint `source`."""
     if step < 0:

@@ -187,7 +187,8 @@ class BatchNorm(tf.Module):
 class DenseNet(tf.Module):
     """Maps images [n, 784] to the logits of ten classes [n, 10], through layers with ReLU.
 
-    `hidden` has the units of each hidden layer, such as "200,60"; "" means none.
+    `hidden` has the units of each hidden layer, such as "200,60"; "" means none. It also returns
+    the activations of the layers, by name: fc1 and so on.
     """
 
     def __init__(self, hidden, seed):
@@ -195,11 +196,16 @@ class DenseNet(tf.Module):
         units = [784, *map(int, filter(None, hidden.split(","))), 10]
         self.layers = []
         for k, (inputs, outputs) in enumerate(itertools.pairwise(units), start=1):
-            W = tf.Variable(glorot_uniform([inputs, outputs], [seed, k]), name=f"W{k}")
-            self.layers.append((W, bias_variable([outputs], f"b{k}", value=0.0)))
+            with tf.name_scope(f"fc{k}"):
+                W = tf.Variable(glorot_uniform([inputs, outputs], [seed, k]), name=f"W_fc{k}")
+                self.layers.append((W, bias_variable([outputs], f"b_fc{k}", value=0.0)))
 
     def __call__(self, h):
-        *hidden, (W, b) = self.layers
-        for W_hidden, b_hidden in hidden:
-            h = tf.nn.relu(tf.matmul(h, W_hidden) + b_hidden)
-        return tf.matmul(h, W) + b
+        activations = {}
+        for k, (W, b) in enumerate(self.layers, start=1):
+            with tf.name_scope(f"fc{k}/"):  # the slash reopens the variables' scope
+                h = tf.matmul(h, W) + b
+                if k < len(self.layers):
+                    h = tf.nn.relu(h)
+            activations[f"fc{k}"] = h
+        return h, activations
