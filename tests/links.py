@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("tf1_style", "tf2_style")
 RATES = {"10 Gbit/s": "10gbit burst 2mb", "1 Gbit/s": "1gbit burst 256kb"}
-HALF = "one process, one thread, half the batch"
+LOOPBACK = "two workers, loopback"
 FIRST, LAST = 100, 200  # the time and the bytes between these steps are measured
 CARD = "twins0"  # the interface of a namespace
 PORT = 2222
@@ -128,18 +128,18 @@ def together(script: list[str], link: Link | None) -> dict:
         return measure(commands, given, link.sent if link else lambda: 0)
 
 
-def print_model(style: str, compute: float, size: float) -> None:
+def print_model(style: str, loopback: float, size: float) -> None:
     """Prints the time of a step of more workers, each with as many examples, by arithmetic.
 
-    A worker computes for `compute` seconds, and the slowest card then sends its bytes. In
-    TensorFlow 1 that is the chief's, which sends the variables to each other worker, `size` bytes.
-    In TensorFlow 2 each of n workers of a ring sends 2 (n - 1) / n times `size` bytes.
+    To the time on loopback it adds that of the bytes of the busiest card. In TensorFlow 1 the chief
+    receives gradients from each other worker, then sends it the variables, `size` bytes each. In
+    TensorFlow 2 each of n workers of a ring sends 2 (n - 1) / n times `size` bytes.
     """
     for name, bits in (("10 Gbit/s", 1e10), ("1 Gbit/s", 1e9)):
         times = []
         for count in (2, 4, 8, 16):
-            parts = count - 1 if style == "tf1_style" else 2 * (count - 1) / count
-            times.append(f"{count}: {1000 * (compute + parts * 8 * size / bits):.0f}")
+            parts = 2 * (count - 1) / (1 if style == "tf1_style" else count)
+            times.append(f"{count}: {1000 * (loopback + parts * 8 * size / bits):.0f}")
         print(f"{style}  model, {name}, ms per step by workers: {', '.join(times)}", flush=True)
 
 
@@ -153,8 +153,10 @@ def main(program: str = "mnist_deep", *flags: str) -> None:
         rows = {
             "one process, two threads": alone(script, "--threads=2"),
             "one process, two replicas of one thread": alone(script, "--threads=1", "--replicas=2"),
-            HALF: alone(script, "--threads=1", "--batch_size=25"),
-            "two workers, loopback": together(script, None),
+            "one process, one thread, half the batch": alone(
+                script, "--threads=1", "--batch_size=25"
+            ),
+            LOOPBACK: together(script, None),
         }
         for name, rate in RATES.items():
             with Link(rate) as link:
@@ -163,7 +165,7 @@ def main(program: str = "mnist_deep", *flags: str) -> None:
         for name, row in rows.items():
             size = f", {row['bytes'] / 1e6:.1f} MB sent" if row["bytes"] else ""
             print(f"{style}  {name}: {1000 * row['seconds']:.1f}{size}", flush=True)
-        print_model(style, rows[HALF]["seconds"], row["bytes"])
+        print_model(style, rows[LOOPBACK]["seconds"], row["bytes"])
 
 
 if __name__ == "__main__":
