@@ -266,7 +266,10 @@ def test_the_line_that_decides_the_mode(monkeypatch, text, caller, goes_out):
 @pytest.mark.parametrize(
     ("evaluated", "text"),
     [
-        ({"why": evaluations.NONE}, "9 steps; no evaluation was compared: neither program makes"),
+        (
+            {"why": evaluations.NONE},
+            "9 steps; no evaluation was compared: neither program evaluates",
+        ),
         (
             {"step": 9, "examples": 6, "verdict": strangers.WITHIN},
             "9 steps, and the evaluation after step 9: the outputs for 6 examples",

@@ -20,7 +20,7 @@ from shared import user_lines
 from shared.predictions import EVALUATED_ROWS
 from shared.trace import Recording
 
-NONE = "neither program makes one in these steps; with --steps=N one after step N is compared"
+NONE = "neither program evaluates in these steps; --steps=N compares an evaluation after step N"
 ONLY_ONE = "only the {side} makes one ({when})"
 OTHER_EXAMPLES = (
     "the programs evaluate other examples, or their inputs are not known ({counts} examples)"
