@@ -336,7 +336,7 @@ def _of_models(models):
     ----------
     models : (inputs, results) of all, in their order.
     """
-    used = {id(operation) for taken, _ in models for operation in _before(taken)}
+    used = {id(operation) for taken, _ in models for operation in operations_before(taken)}
     made = [tensor for _, results in models for tensor in results if id(tensor.op) not in used]
     found = []
     for tensor in made:
@@ -347,7 +347,8 @@ def _of_models(models):
     return models[0][0], [*found, *_logits(made)]
 
 
-def _before(tensors):
+def operations_before(tensors):
+    """Returns the set of operations that tensors depend on."""
     seen, queue = set(), [tensor.op for tensor in tensors]
     while queue:
         operation = queue.pop()
@@ -359,7 +360,11 @@ def _before(tensors):
 
 def _depends_on_data(tensor):
     """Says whether a tensor is computed of more than variables, as a penalty on weights is."""
-    given = {o.type for o in _before([tensor]) if o.outputs and o.outputs[0].dtype != tf.resource}
+    given = {
+        o.type
+        for o in operations_before([tensor])
+        if o.outputs and o.outputs[0].dtype != tf.resource
+    }
     is_data = given & {"Placeholder", "IteratorGetNext"}
     return bool(is_data) and tensor.op.type not in ("Placeholder", "Const")
 

@@ -45,7 +45,7 @@ from shared.recorder import (
     of_operation,
 )
 from tf2_style.run.fed_batches import fed_ticket, replaced
-from tf2_style.run.predictions import PredictionWatcher
+from tf2_style.run.predictions import PredictionWatcher, operations_before
 
 _NUMBERS = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint8)
 _RAW = re.compile(r"Resource(Sparse)?Apply(\w+)")
@@ -727,13 +727,7 @@ class _Watcher:
         if operations is None and self.recorder.operations is None:
             return []
         known.update(map(id, losses))
-        seen, queue = set(), [tensor.op for tensor in losses]
-        while queue:
-            operation = queue.pop()
-            if operation not in seen:
-                seen.add(operation)
-                queue += [tensor.op for tensor in operation.inputs]
-        found = sorted(seen, key=self.recorder.place)
+        found = sorted(operations_before(losses), key=self.recorder.place)
         return [
             operation
             for operation in found
