@@ -40,6 +40,9 @@ def shown(graph_def: object, names: dict[str, str], arguments: Iterable[str] = (
     ordered = sorted(_without_unread(list(nodes.values())), key=_sort_key)
     del graph_def.node[:]
     graph_def.node.extend(ordered)
+    # The library has the functions of a tf.data pipeline, which is not shown.
+    if not any(attr.HasField("func") for node in ordered for attr in node.attr.values()):
+        graph_def.library.Clear()
     return graph_def
 
 

@@ -250,9 +250,13 @@ def test_edges_have_shapes(pair):
 
 
 def test_graph_is_whole(pair):
-    """The shown graph holds each node that another reads, so TensorFlow can import it."""
+    """The shown graph holds each node that another reads, so TensorFlow can import it.
+
+    It has no functions beside it: TensorBoard would show those of a tf.data pipeline in one style.
+    """
     _, _, events = pair
     for each in events:
+        assert not each.all.Graph().library.function
         with tf.Graph().as_default():
             graph_def = tf.Graph().as_graph_def()
             graph_def.MergeFromString(each.all.Graph().SerializeToString())
