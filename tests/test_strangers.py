@@ -87,6 +87,32 @@ def test_slots_by_hand_do_not_take_the_place_of_unnamed_weights(pair):
     assert found.weights == {"dense/bias": "Variable"} and found.alone[0] == []
 
 
+def test_averages_without_names_of_their_own_beside_slots_by_hand(pair):
+    ours = {"n/gamma": np.ones(4), "gradients/n/gamma": np.ones(4)}
+    ours.update({"n/moving_mean": np.zeros(4), "n/moving_variance": np.ones(4)})
+    theirs = {"gamma": np.ones(4), "gradients/gamma": np.ones(4), "Variable": np.zeros(4)}
+    slots = {"Variable_2": np.zeros(4), "Variable_3": np.zeros(4)}
+    found = pair(ours, {**theirs, "Variable_1": np.ones(4), **slots})
+    assert found.weights == {
+        "n/gamma": "gamma",
+        "n/moving_mean": "Variable",
+        "n/moving_variance": "Variable_1",
+    }
+    assert found.alone == ([], list(slots))
+    # Slots are no averages: no variance starts at 1.
+    found = pair(ours, {**theirs, **slots})
+    assert found.alone[0] == ["n/moving_mean", "n/moving_variance"]
+
+
+def test_what_starts_at_the_same_number_pairs_before_the_order(pair):
+    """A scale starts at 1, an offset at 0."""
+    ones, zeros = np.ones(4), np.zeros(4)
+    ours = {"n/gamma": ones, "n/beta": zeros, "m/gamma": ones, "m/beta": zeros}
+    theirs = {"p": zeros, "q": ones, "r": zeros, "s": ones}
+    weights = {"n/gamma": "q", "n/beta": "p", "m/gamma": "s", "m/beta": "r"}
+    assert pair(ours, theirs).weights == weights
+
+
 def test_equal_values_pair_before_the_order(pair):
     a, b = numbers(3, 4), numbers(3, 4, seed=1)
     assert pair({"x": a, "y": b}, {"p": b, "q": a}).weights == {"x": "q", "y": "p"}

@@ -12,10 +12,10 @@ from shared.trace import Recording
 
 # What a weight is for, by the last part of its name; anything else is a kernel.
 ROLES = {
-    "moving mean": r"(moving|running|pop\w*|batch)?_?(mean|avg|average)(_\d+)?",
-    "moving variance": r"(moving|running|pop\w*|batch)?_?var(iance)?(_\d+)?",
-    "scale": r"(gamma|scale)(_\d+)?",
-    "bias": r"(b|beta|offset|shift|center|\w*bias(es)?|b[_\d]\w*)(_\d+)?",
+    "moving mean": r"(\w*_)?(moving|running|pop\w*|batch)?_?(mean|avg|average)(_\d+)?",
+    "moving variance": r"(\w*_)?(moving|running|pop\w*|batch)?_?var(iance)?(_\d+)?",
+    "scale": r"(\w*_)?(gamma|scale)(_\d+)?",
+    "bias": r"(\w*_)?(b|beta|offset|shift|center|\w*bias(es)?|b[_\d]\w*)(_\d+)?",
 }
 # What is recorded of a variable besides its value.
 OF_VARIABLES = ("gradients/", "differentiated/", "squares/")
@@ -133,22 +133,21 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
         found.weights.update(cell.weights)
         left[0] = [name for name in left[0] if name not in cell.reference]
         left[1] = [name for name in left[1] if name not in cell.candidate]
-    digests = [
-        {
-            name: (side.rows[side.steps[0]].get(name, (None,))[0], _shape(side, name))
-            for name in rest
-        }
+    starts = [
+        {name: _start(side, name) for name in rest}
         for side, rest in zip((reference, candidate), left)
     ]
     for name in list(left[0]):
-        same = [other for other in left[1] if digests[1][other] == digests[0][name]]
-        twins = [other for other in left[0] if digests[0][other] == digests[0][name]]
-        if len(same) == len(twins) == 1 and digests[0][name][0] is not None:
+        same = [other for other in left[1] if starts[1][other] == starts[0][name]]
+        twins = [other for other in left[0] if starts[0][other] == starts[0][name]]
+        if len(same) == len(twins) == 1 and starts[0][name][1] is not None:
             _pair(found, left, name, same[0])
-    for key in (_shape_role_trained, _shape_and_trained, _shape_and_role, _shape):
+    keys = (_shape_role_trained, _shape_start_trained, _shape_and_trained, _shape_and_role, _shape)
+    for key in keys:
         _pair_groups(found, left, (reference, candidate), key)
     # One program has more of them, as where a layer that is shared is made anew.
     _pair_groups(found, left, (reference, candidate), _shape_role_trained, is_partly=True)
+    _pair_moving(found, left, (reference, candidate))
     if any(name.endswith("gates/kernel") for name in left[0]):
         found.reset_after = recurrent.with_reset_after(shapes[1])
     for name in list(left[0]):  # a dense kernel as torch and old code have it
@@ -235,6 +234,29 @@ def _pair_groups(found, left, sides, key, is_partly=False):
                 found.uncertain += ours
 
 
+def _pair_moving(found, left, sides):
+    """Pairs batch norm's averages with the first variables of their shape that start as they do,
+    if all have one: a program may keep slots, too, in variables without names of their own."""
+    ours = [name for name in left[0] if role(name).startswith("moving")]
+    known = trained(sides[1])
+    theirs = [name for name in left[1] if name not in known]
+    pairs = {}
+    for name in ours:
+        start = _start(sides[0], name)
+        other = next((n for n in theirs if _start(sides[1], n) == start), None)
+        if other is None:
+            return
+        theirs.remove(other)
+        pairs[name] = other
+    for name, other in pairs.items():
+        _pair(found, left, name, other)
+
+
+def _start(recording, name):
+    """Returns the shape of a variable and the digest of its first values."""
+    return _shape(recording, name), recording.rows[recording.steps[0]].get(name, (None,))[0]
+
+
 def _fitting(both, sides):
     """Leaves out what one program keeps by the way, such as an average of a weight, where the other
     program has nothing but trained weights."""
@@ -258,6 +280,11 @@ def _shape_and_role(recording, name):
 
 def _shape_role_trained(recording, name):
     return _shape(recording, name), role(name), name in trained(recording)
+
+
+def _shape_start_trained(recording, name):
+    """Tells a scale from an offset where no name does."""
+    return (*_start(recording, name), name in trained(recording))
 
 
 def _shape_and_trained(recording, name):
