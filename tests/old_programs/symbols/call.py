@@ -7,6 +7,7 @@ no seed, so the rows can be compared.
 """
 
 import os
+import sqlite3
 import sys
 import tempfile
 
@@ -51,8 +52,12 @@ def evaluate(text, symbol):
         start(session)
         # An operation or a variable of a structure gives its value, other things are themselves.
         parts = [part(session) if callable(part) else value(session, part) for part in parts]
-    names = ["%s%s" % (v.op.name, v.shape.as_list()) for v in tf.global_variables()]
+    names = ["%s%s" % (v.op.name, sizes(v.shape)) for v in tf.global_variables()]
     return " ".join(show(part) for part in parts), " ".join(names)
+
+
+def sizes(shape):
+    return "[?]" if shape.ndims is None else shape.as_list()
 
 
 def start(session):
@@ -211,13 +216,15 @@ def data():
 
 def model_fn(features, labels, mode):
     logits = tf.layers.dense(features["x"], 1, kernel_initializer=tf.ones_initializer())
+    if labels is None:
+        return tf.estimator.EstimatorSpec(mode, {"logits": logits})
     loss = tf.losses.sigmoid_cross_entropy(labels, logits)
     step = tf.train.get_global_step()
     train_op = tf.train.GradientDescentOptimizer(0.1).minimize(loss, step)
     return tf.estimator.EstimatorSpec(mode, {"logits": logits}, loss, train_op)
 
 
-def fit(estimator):
+def fit(estimator, data=data):
     """What an Estimator says of constant data after ten steps."""
     estimator.train(data, steps=10)
     found = estimator.evaluate(data, steps=1)
@@ -265,6 +272,118 @@ def queued(made):
         return [len(nest.flatten(found)), np.shape(nest.flatten(found)[0])]
 
     return take
+
+
+def fails(function):
+    """How a call ends that ends in an error."""
+    try:
+        function()
+    except (Exception, SystemExit) as error:
+        return type(error).__name__
+
+
+def saved(**objects):
+    """The names under which a checkpoint has what objects hold."""
+
+    def take(session):
+        path = os.path.join(tempfile.mkdtemp(), "saved")
+        path = tf.train.Checkpoint(**objects).save(path)
+        return [name for name, _ in tf.train.list_variables(path)]
+
+    return take
+
+
+def hooked(*hooks, **keywords):
+    """The step at which hooks end a training of five steps, and what they keep."""
+    step = tf.train.get_or_create_global_step()
+    train = keywords.get("train", tf.assign_add(step, 1))
+    graph = tf.get_default_graph()
+
+    def take(session):
+        with graph.as_default(), tf.train.MonitoredSession(hooks=list(hooks)) as trained:
+            last = 0
+            while last < 5 and not trained.should_stop():
+                last = trained.run([train, step])[1]
+        return last
+
+    return take
+
+
+def monitored(monitor):
+    estimator = tf.estimator.Estimator(model_fn)
+    return tf.contrib.learn.monitors.replace_monitors_with_hooks([monitor], estimator)
+
+
+def apart(function):
+    """Returns what a function gives in a graph of its own, which nothing runs."""
+    with tf.Graph().as_default():
+        return function()
+
+
+def events(folder):
+    """What a folder's files hold: the step and the tag of summaries, and graphs."""
+    tf.summary.FileWriterCache.clear()
+    found = []
+    for name in sorted(os.listdir(folder)):
+        if "tfevents" in name:
+            for event in tf.train.summary_iterator(os.path.join(folder, name)):
+                found += ["%d:%s" % (event.step, one.tag) for one in event.summary.value]
+                found += ["graph"] if event.graph_def else []
+    return found
+
+
+def written(write, make=tf.contrib.summary.create_file_writer):
+    """What is written by summaries of contrib; `write` makes them, or a function of a session."""
+    folder = tempfile.mkdtemp()
+    tf.train.get_or_create_global_step()
+    writer = make(folder)
+    with writer.as_default(), tf.contrib.summary.always_record_summaries():
+        made = write()
+
+    def take(session):
+        session.run(tf.contrib.summary.summary_writer_initializer_op())
+        with writer.as_default():
+            made(session) if callable(made) else session.run(made)
+        session.run(writer.flush())
+        return events(folder)
+
+    return take
+
+
+def trained(**keywords):
+    """An Estimator after three steps."""
+    return tf.estimator.Estimator(model_fn, **keywords).train(data, steps=3)
+
+
+def serving():
+    given = {"x": tf.placeholder(tf.float32, [None, 3])}
+    return tf.estimator.export.ServingInputReceiver(given, given)
+
+
+def descent():
+    """An operation that trains a layer, in the way of slim."""
+    start = tf.ones_initializer()
+    out = tf.contrib.layers.fully_connected(ramp(4, 3), 2, weights_initializer=start)
+    loss = tf.reduce_sum(tf.square(out))
+    return tf.contrib.training.create_train_op(loss, tf.train.GradientDescentOptimizer(0.1))
+
+
+def a_database():
+    path = os.path.join(tempfile.mkdtemp(), "data")
+    with sqlite3.connect(path) as base:
+        base.execute("create table own (n integer, word text)")
+        base.executemany("insert into own values (?, ?)", [(1, "one"), (2, "two")])
+    return path
+
+
+def twice(x):
+    return x * 2
+
+
+def learn_fn(features, labels, mode):
+    """A model of contrib.learn, which starts from ones."""
+    spec = model_fn(features, labels, mode)
+    return tf.contrib.learn.ModelFnOps(mode, spec.predictions["logits"], spec.loss, spec.train_op)
 
 
 def calls():

@@ -1,5 +1,7 @@
 """Stands for `tf.contrib.distributions.bijectors`: those of tensorflow-probability."""
 
+import tensorflow.compat.v1 as tf
+
 from tf1_style.run import python_names
 from tf1_style.run.contrib.distributions import probability
 
@@ -12,6 +14,15 @@ pad.np = python_names.ROOTS["numpy"]("numpy")  # it calls np.reshape(x, newshape
 
 def __getattr__(name):
     return getattr(today, name)
+
+
+def BatchNormalization(batchnorm_layer=None, *arguments, **keywords):
+    """Normalizes by a layer of `tf.layers`, whose variables have the names of old checkpoints."""
+    if batchnorm_layer is None:
+        batchnorm_layer = tf.layers.BatchNormalization(
+            gamma_constraint=lambda x: tf.nn.relu(x) + 1e-6
+        )
+    return today.BatchNormalization(batchnorm_layer, *arguments, **keywords)
 
 
 def AffineScalar(shift=None, scale=None, log_scale=None, validate_args=False, name="affine_scalar"):

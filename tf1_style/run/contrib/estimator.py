@@ -1,7 +1,10 @@
 """Stands for `tf.contrib.estimator`: what tensorflow-estimator has of it."""
 
+import functools
+
 import tensorflow.compat.v1 as tf
 
+from tf1_style.run import estimator
 from tf1_style.run.contrib import names_of
 
 _ESTIMATOR = "tensorflow_estimator.python.estimator"
@@ -14,18 +17,51 @@ _places = names_of(
     call_logit_fn=f"{_ESTIMATOR}.model_fn.call_logit_fn",
     dnn_logit_fn_builder=f"{_ESTIMATOR}.canned.dnn.dnn_logit_fn_builder",
     linear_logit_fn_builder=f"{_ESTIMATOR}.canned.linear.linear_logit_fn_builder",
-    multi_class_head="tf1_style.run.estimator.MultiClassHead",
-    multi_label_head="tf1_style.run.estimator.MultiLabelHead",
-    multi_head="tf1_style.run.estimator.MultiHead",
-    binary_classification_head="tf1_style.run.estimator.BinaryClassHead",
-    regression_head="tf1_style.run.estimator.RegressionHead",
-    poisson_regression_head="tf1_style.run.estimator.PoissonRegressionHead",
-    logistic_regression_head="tf1_style.run.estimator.LogisticRegressionHead",
 )
+_HEADS = {
+    "multi_class_head": "MultiClassHead",
+    "multi_label_head": "MultiLabelHead",
+    "multi_head": "MultiHead",
+    "binary_classification_head": "BinaryClassHead",
+    "regression_head": "RegressionHead",
+    "poisson_regression_head": "PoissonRegressionHead",
+    "logistic_regression_head": "LogisticRegressionHead",
+}
 
 
 def __getattr__(name):
-    return _places(name)
+    return functools.partial(_head, _HEADS[name]) if name in _HEADS else _places(name)
+
+
+def _head(symbol, *arguments, **keywords):
+    """Makes a head of `tf.estimator` that takes an optimizer of `tf.train`."""
+    head = getattr(estimator, symbol)(*arguments, **keywords)
+    make = head.create_estimator_spec
+
+    def create_estimator_spec(
+        features,
+        mode,
+        logits,
+        labels=None,
+        optimizer=None,
+        train_op_fn=None,
+        regularization_losses=None,
+    ):
+        def train(loss):
+            return optimizer.minimize(loss, tf.train.get_global_step())
+
+        return make(
+            features,
+            mode,
+            logits,
+            labels,
+            train_op_fn=train_op_fn if optimizer is None else train,
+            update_ops=tf.get_collection(tf.GraphKeys.UPDATE_OPS),
+            regularization_losses=regularization_losses,
+        )
+
+    head.create_estimator_spec = create_estimator_spec
+    return head
 
 
 def clip_gradients_by_norm(optimizer, clip_norm):

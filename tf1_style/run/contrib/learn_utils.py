@@ -1,6 +1,7 @@
 """Stands for `tf.contrib.learn.utils`: how an Estimator of contrib is exported."""
 
 import collections
+import inspect
 import os
 import sys
 
@@ -22,7 +23,14 @@ class ExportStrategy(
         return super().__new__(cls, name, export_fn, strip_default_attrs)
 
     def export(self, estimator, export_path, checkpoint_path=None, eval_result=None):
-        return self.export_fn(estimator, export_path, checkpoint_path)
+        given = {
+            "checkpoint_path": checkpoint_path,
+            "eval_result": eval_result,
+            "strip_default_attrs": self.strip_default_attrs,
+        }
+        taken = inspect.signature(self.export_fn).parameters
+        keywords = {name: given[name] for name in given if name in taken}
+        return self.export_fn(estimator, export_path, **keywords)
 
 
 def receiver_of(input_fn):

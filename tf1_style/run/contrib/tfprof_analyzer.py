@@ -13,5 +13,9 @@ FLOAT_OPS_OPTIONS = ProfileOptionBuilder.float_operation()
 PRINT_ALL_TIMING_MEMORY = ProfileOptionBuilder.time_and_memory()
 
 
+def advise(graph, run_meta=None, tfprof_options=0):
+    return model_analyzer.advise(graph, run_meta, tfprof_options)
+
+
 def print_model_analysis(graph, run_meta=None, op_log=None, tfprof_cmd="scope", tfprof_options=0):
     return model_analyzer.profile(graph, run_meta, op_log, tfprof_cmd, tfprof_options)
