@@ -123,7 +123,8 @@ def _reason(lines: list[str]) -> str:
     first, where that is a sentence; else the last line."""
     starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent")]
     below = lines[starts[-1] + 1 :] if starts else []
-    message = list(itertools.dropwhile(lambda line: not line or line[0].isspace(), below))
+    # Python underlines a call of several lines from the first column, too.
+    message = list(itertools.dropwhile(lambda line: re.match(r"\s|[~^]*$", line), below))
     message = [_COLOURS.sub("", line).strip() for line in message if line.strip()]
     if not message or message[0].endswith(":"):
         return lines[-1] if lines else ""

@@ -222,6 +222,7 @@ def test_sure_probabilities_are_not_taken_for_classes(tmp_path):
             "Traceback (most recent call last):\n  File x\nValueError: in user code:\n\n    no",
             "    no",
         ),
+        ("Traceback (most recent call last):\n  f(\n^~\n  g(\n   ^\nNameError: g", "NameError: g"),
         ("", ""),
     ],
 )

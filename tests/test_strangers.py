@@ -118,6 +118,56 @@ def test_equal_values_pair_before_the_order(pair):
     assert pair({"x": a, "y": b}, {"p": b, "q": a}).weights == {"x": "q", "y": "p"}
 
 
+def test_equal_names_pair_before_the_role(pair):
+    """A bias is no offset, though both start at 0."""
+    ours = {"dense/bias": np.zeros(4), "norm/offset": np.zeros(4)}
+    theirs = {"net/offset": np.zeros(4), "net/dense/bias": np.zeros(4)}
+    weights = {"dense/bias": "net/dense/bias", "norm/offset": "net/offset"}
+    assert pair(ours, theirs).weights == weights
+
+
+def test_weights_that_start_alike_pair_by_their_first_gradients(tmp_path):
+    zeros, ga, gb, gc = np.zeros(4), numbers(4), numbers(4, seed=1), numbers(4, seed=2)
+
+    def started(path, gradients):
+        start = {name: zeros for name in gradients}
+        given = {f"differentiated/{name}": value for name, value in gradients.items()}
+        return recording(tmp_path / path, start, {**start, **given})
+
+    ours = started("a.npz", {"a/b": ga, "b/b": gb, "c/b": gc})
+    theirs = started("b.npz", {"p": gb, "q": ga, "r": gc})
+    found = mapping.find(ours, theirs, lambda name: None)
+    assert found.weights == {"a/b": "p", "b/b": "q", "c/b": "r"}
+    mapping.exchange(ours, theirs, found)
+    assert found.weights == {"a/b": "q", "b/b": "p", "c/b": "r"}
+    # A gradient that is no other's stays a difference.
+    found = mapping.find(ours, started("c.npz", {"p": gb, "q": 2 * ga, "r": gc}), lambda name: None)
+    before = dict(found.weights)
+    mapping.exchange(ours, trace.load(str(tmp_path / "c.npz")), found)
+    assert found.weights == before
+
+
+def test_averages_of_weights_in_another_order_than_the_weights(tmp_path):
+    """Two biases start alike; an average moves where its weight moves."""
+    moved = {"w": numbers(4, 3), "a": numbers(4, seed=1), "b": numbers(4, seed=2)}
+    start = {"w": numbers(4, 3, seed=3), "a": np.zeros(4), "b": np.zeros(4)}
+    after = {name: start[name] + moved[name] for name in start}
+    given = {f"differentiated/{name}": value for name, value in moved.items()}
+
+    def started(path, named):
+        kept = {named[name]: start[name] for name in named}
+        averages = {named[name]: start[name] + 0.2 * moved[name] for name in named}
+        slots = [{"slot": moved["a"] * factor} for factor in (0, -1)]  # in a row with the averages
+        first = {**start, **slots[0], **kept}
+        return recording(tmp_path / path, first, {**after, **given, **slots[1], **averages})
+
+    ours = started("a.npz", {name: f"{name}/ExponentialMovingAverage" for name in start})
+    theirs = started("b.npz", {"b": "Variable", "w": "Variable_1", "a": "Variable_2"})
+    found = mapping.find(ours, theirs, lambda name: None)
+    partners = {"w": "Variable_1", "a": "Variable_2", "b": "Variable"}
+    assert found.slots == {f"{k}/ExponentialMovingAverage": v for k, v in partners.items()}
+
+
 def test_a_matrix_may_be_transposed(pair):
     found = pair({"w": numbers(3, 4)}, {"kernel": numbers(4, 3)})
     assert found.weights == {"w": "kernel"} and found.transposed == ["w"]
@@ -478,7 +528,7 @@ def test_a_constraint(tmp_path, is_of_one):
     theirs = step(bounded, v=other if is_of_one else other + numbers(4, 3, seed=5), **more)
     found = explained(tmp_path, ours, theirs, start=start)
     assert ("after a constraint" in found.texts[0]) == is_of_one
-    assert found.place == (["w"] if is_of_one else evidence.IN_OPTIMIZER)
+    assert found.place == (["w"] if is_of_one else (evidence.BESIDES, ["w", "v"]))
 
 
 def test_gradients_that_are_applied_twice(tmp_path):
@@ -1188,7 +1238,8 @@ def test_the_operation_that_is_not_finite_first(tmp_path):
         ({4: "loss += tf.add_n(model.losses)", 9: "layers.Dense(3, kernel_regularizer=l2)"}, 9),
         ({4: "loss += tf.reduce_sum(w * w)", 9: "layers.Dense(3)"}, 4),
         ({9: "layers.Dense(3, kernel_regularizer=l2)"}, 6),  # model.losses is not added
-        ({9: "layers.Dense(3)"}, 9),
+        ({9: "layers.Dense(3)"}, 6),
+        ({6: "model.fit(x)", 9: "layers.Dense(3)"}, 9),
     ],
 )
 def test_the_line_of_a_penalty(tmp_path, monkeypatch, texts, line):

@@ -192,9 +192,10 @@ UNSURE = "The numbers do not tell more; unsure."
 FORWARD_PASS, IN_CLIPPING, IN_OPTIMIZER, IN_STEP = "forward pass", "clip", "optimizer", "step"
 IN_DATA = "fed"  # the line that gives the step its data
 IN_SCHEDULE = "schedule"  # of the optimizer's learning rate
-# Beside names of variables: the line that assigns them after the update; because of which the
-# candidate, or the reference, does not train them.
-ASSIGNED, STOPPED, STOPPED_IN_REFERENCE = "assigned", "stopped", "stopped in the reference"
+# Beside names of variables: the line that assigns them after the update; the same, or else the
+# optimizer's; because of which the candidate, or the reference, does not train them.
+ASSIGNED, BESIDES = "assigned", "besides the optimizer"
+STOPPED, STOPPED_IN_REFERENCE = "stopped", "stopped in the reference"
 AGAIN = "again"  # the line that assigns them a second time in a forward pass
 PENALIZED = "penalized"  # the line that adds a penalty to the loss, where no layer does
 STOPS = STOPPED, STOPPED_IN_REFERENCE
@@ -965,12 +966,13 @@ class Evidence:
         if constrained and len(differing) < len(self.trained):
             text = CONSTRAINT.format(names=_list(constrained))
             return Cause([text], constrained)
-        text = UPDATE.format(names=_list(differing))
         if bool(several[0]) != bool(several[1]):
             who = "candidate" if several[0] else "reference"
             text = UNKNOWN_RULE.format(names=_list(differing), side=who)
         elif len(several[0]) > 1:
             text = SEVERAL.format(names=_list(differing), kinds=", ".join(several[0]))
+        else:
+            return Cause([UPDATE.format(names=_list(differing))], (BESIDES, list(differing)))
         return Cause([text], IN_OPTIMIZER)
 
     def _moves_later(self, side, names):

@@ -697,12 +697,11 @@ def of_penalty(side: Operations, other: Operations, names: list[str]) -> SourceL
     for number in [*alone, *scalars]:  # those that the other program has, too, are right
         if not re.search(r"\.losses\b|\bfit\(|regulariz", side.line(number).text):
             return side.line(number)
-    # A layer with a regularizer whose loss is not added: the mistake is not there, but in the loss.
-    # Keras's `fit` adds it always, so there the layer has none.
+    # Without any penalty the loss lacks them: a layer's regularizer does nothing if its loss is not
+    # added. Keras's `fit` always adds it, so there a layer has no regularizer.
     is_fit = any(re.search(r"\bfit\(", side.line(number).text) for number in own)
-    is_forgotten = not scalars and not is_fit and re.search("regulariz", made.text)
     is_own = re.search(r"\b(Variable|get_variable)\(", made.text)
-    return side.line(own[-1]) if is_forgotten or is_own else made
+    return side.line(own[-1]) if is_own or not (scalars or is_fit) else made
 
 
 def of_second_call(side: Operations, names: list[str]) -> SourceLine | None:
@@ -712,11 +711,14 @@ def of_second_call(side: Operations, names: list[str]) -> SourceLine | None:
     return _line([place], 0) if place else of_variables(side, names)
 
 
-def of_assignment(side: Operations, names: list[str]) -> SourceLine | None:
-    """Returns the line that assigns the first of some variables after the update."""
+def of_assignment(side: Operations, names: list[str], kind: str = "") -> SourceLine | None:
+    """Returns the line that assigns the first of some variables after the update; without one, the
+    line of `kind` (see `of_kind`), or that made the variables."""
     places = side.lines.get("assigned", {})
     place = next((places[name] for name in names if name in places), "")
-    return SourceLine(place, user_lines.text(place)) if place else of_variables(side, names)
+    if place:
+        return SourceLine(place, user_lines.text(place))
+    return of_kind(side, kind) if kind else of_variables(side, names)
 
 
 def shown(line: SourceLine) -> str:

@@ -1,6 +1,7 @@
 """Finds which variable of one program is which variable of another, without their names."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -142,8 +143,14 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
         twins = [other for other in left[0] if starts[0][other] == starts[0][name]]
         if len(same) == len(twins) == 1 and starts[0][name][1] is not None:
             _pair(found, left, name, same[0])
-    keys = (_shape_role_trained, _shape_start_trained, _shape_and_trained, _shape_and_role, _shape)
-    for key in keys:
+    for key in (
+        _shape_name_trained,
+        _shape_role_trained,
+        _shape_start_trained,
+        _shape_and_trained,
+        _shape_and_role,
+        _shape,
+    ):
         _pair_groups(found, left, (reference, candidate), key)
     # One program has more of them, as where a layer that is shared is made anew.
     _pair_groups(found, left, (reference, candidate), _shape_role_trained, is_partly=True)
@@ -159,11 +166,54 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
     found.order = weights(reference), weights(candidate)
     found.weights = {n: found.weights[n] for n in found.order[0] if n in found.weights}
     found.alone = left[0], [n for n in found.order[1] if n in copies or n in left[1]]
+    _pair_slots(found, reference, candidate)
+    return found
+
+
+def _pair_slots(found, reference, candidate):
     fused = {name for cell in found.cells for name in cell.reference}  # whose slots are fused, too
     owners = {name: other for name, other in found.weights.items() if name not in fused}
     found.slots = _slots(reference, candidate, owners)
     _pair_averages(found, reference, candidate, owners)
-    return found
+
+
+def exchange(reference: Recording, candidate: Recording, found: Mapping) -> None:
+    """Corrects the pairs of weights that start with equal values, such as biases: of these each
+    belongs to the one with the same gradient in the first step. What starts alike and is exchanged
+    changes nothing else, so both programs have computed what they would have with the right pairs.
+    """
+    groups = {}
+    for name in found.weights:
+        if name not in found.transposed and "," not in found.weights[name]:
+            groups.setdefault(_start(reference, name), []).append(name)
+    exchanged = {}
+    for names_ in groups.values():
+        ours = {name: _gradient(reference, name) for name in names_}
+        theirs = {name: _gradient(candidate, found.weights[name]) for name in names_}
+        wrong = [name for name in names_ if not _are_close(ours[name], theirs[name])]
+        fitting = {
+            name: [other for other in wrong if _are_close(ours[name], theirs[other])]
+            for name in wrong
+        }
+        chosen = {name: others[0] for name, others in fitting.items() if len(others) == 1}
+        if set(chosen) == set(chosen.values()):
+            exchanged.update(chosen)
+    if exchanged:
+        new = {name: found.weights[other] for name, other in exchanged.items()}
+        found.weights.update(new)
+        _pair_slots(found, reference, candidate)
+
+
+def _gradient(recording, name):
+    return recording.values.get(
+        (recording.steps[min(1, len(recording.steps) - 1)], f"differentiated/{name}")
+    )
+
+
+def _are_close(ours, theirs):
+    if ours is None or theirs is None:
+        return ours is theirs
+    return bool(np.abs(ours - theirs).max() <= 1e-3 * np.abs(ours).max())
 
 
 def _pair_averages(found, reference, candidate, owners):
@@ -195,13 +245,36 @@ def averages(side: Recording) -> dict[str, str]:
 
 
 def _copies(side, owners, names):
-    """Returns {weight: variable} of the first variables in a row that start as weights do."""
-    first = side.rows[side.steps[0]]
+    """Returns {weight: variable} of variables in a row that start as weights do. If several start
+    alike, as biases and slots do, it is the one that moves where the weight moves."""
+    wanted = Counter(_start(side, name) for name in owners)
+    best, found = -1e-6, {}  # a slot of gradients moves against its weight
     for number in range(len(names) - len(owners) + 1):
         row = names[number : number + len(owners)]
-        if all(first.get(a) == first.get(b) for a, b in zip(owners, row)):
-            return dict(zip(owners, row))
-    return {}
+        if Counter(_start(side, name) for name in row) != wanted:
+            continue
+        chosen, cosines = {}, []
+        for owner in owners:
+            alike = [name for name in row if _start(side, name) == _start(side, owner)]
+            along, chosen[owner] = max(
+                ((_along(side, owner, name), name) for name in alike), key=lambda pair: pair[0]
+            )
+            cosines.append(along)
+            row.remove(chosen[owner])
+        if min(cosines) > best:
+            best, found = min(cosines), chosen
+    return found
+
+
+def _along(side, owner, name):
+    """Returns the cosine between what two variables change by in the first step; 0 if unknown."""
+    steps = side.steps[:2]
+    values = [[side.values.get((step, each)) for step in steps] for each in (owner, name)]
+    if len(steps) < 2 or any(value is None for pair in values for value in pair):
+        return 0.0
+    moved = [(after - before).astype(float) for before, after in values]
+    size = np.linalg.norm(moved[0]) * np.linalg.norm(moved[1])
+    return float(np.vdot(*moved) / size) if size else 0.0
 
 
 def _copies_of_all(side):
@@ -276,6 +349,12 @@ def _shape(recording, name):
 
 def _shape_and_role(recording, name):
     return _shape(recording, name), role(name)
+
+
+def _shape_name_trained(recording, name):
+    """Tells a bias from an offset where both programs do."""
+    last = re.sub(r"_\d+$", "", name.rpartition("/")[2])
+    return _shape(recording, name), last, name in trained(recording)
 
 
 def _shape_role_trained(recording, name):

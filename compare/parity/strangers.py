@@ -431,6 +431,7 @@ def compare(console, what, folder, renaming, settings) -> dict:
         own, (candidate,) = candidate, runs.run(why, (1, "aligned", runs.start[1]))
         if not runs.has_batches and not predict:
             _check_data(titles[1], own, candidate)
+    mapping.exchange(reference, candidate, found)
     candidate = mapping.renamed(candidate, found)
     report = {
         "reference": titles[0],
@@ -599,8 +600,10 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
         if place[0] == evidence.AGAIN:
             ours = lines.of_variables(sides[0], names[0])
             return lines.Located(ours, lines.of_second_call(sides[1], names[1]))
-        if place[0] == evidence.ASSIGNED:
-            return lines.Located(*(lines.of_assignment(side, n) for side, n in zip(sides, names)))
+        if place[0] in (evidence.ASSIGNED, evidence.BESIDES):
+            kind = evidence.IN_OPTIMIZER if place[0] == evidence.BESIDES else ""
+            both = zip(sides, names)
+            return lines.Located(*(lines.of_assignment(side, n, kind) for side, n in both))
         if place[0] == evidence.PENALIZED:
             both = zip(sides, sides[::-1], names)
             return lines.Located(*(lines.of_penalty(side, other, n) for side, other, n in both))

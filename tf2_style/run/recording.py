@@ -93,6 +93,7 @@ class _Watcher:
     variables : {name: weak reference}, in the order of creation. Of two variables of one name the
         second gets _1, and so on.
     pending : {name of a variable: (loss, gradient)}, from the last call of a tape's `gradient`.
+    optimized : the names of those that an optimizer has updated since.
     applied, rate : {name: gradient} and learning rate, what Keras's optimizer has just applied.
     """
 
@@ -100,6 +101,7 @@ class _Watcher:
         self.recorder = recorder
         self.variables = {}
         self.pending = {}
+        self.optimized = set()
         self.applied = {}
         self.rate = None
         self.lines = {}  # {name of a variable: the line that made it}
@@ -267,7 +269,7 @@ class _Watcher:
             flat = zip(tf.nest.flatten(sources), tf.nest.flatten(found))
             watcher.pending = {watcher.name_of(source): (target, result) for source, result in flat}
             watcher.pending.pop(None, None)
-            watcher.clipped = {}
+            watcher.clipped, watcher.optimized = {}, set()
             watcher.places.update(clip="", gradient=_here())
             return found
 
@@ -466,10 +468,11 @@ class _Watcher:
                 getattr(self, name, None) for name in ("clipnorm", "global_clipnorm", "clipvalue")
             ):
                 watcher.places["clip"] = watcher.made_at.get(self, "")
-            pairs = [(v, g) for v, g in zip(variables, grads) if g is not None]
+            names = [watcher.name_of(v) for v, g in zip(variables, grads) if g is not None]
+            watcher.optimized.update(names)
             with watcher.flag("is_applying"):
                 watcher.update(
-                    [watcher.name_of(variable) for variable, _ in pairs],
+                    names,
                     lambda: apply(self, grads, trainable_variables),
                     lambda: (watcher.applied, watcher.constants_of(self)),
                     watcher.made_at.get(self, ""),
@@ -497,7 +500,7 @@ class _Watcher:
         """Returns the numbers among an optimizer's settings, as TensorFlow 1 names them."""
         kind = type(optimizer).__name__
         with tf.init_scope():  # it reads a variable
-            settings = optimizer.get_config()
+            settings = _settings(optimizer)
         # Where gradients are accumulated, the update is in a branch.
         is_known = not isinstance(self.rate, tf.Tensor) or _is_at_hand(self.rate)
         settings["learning_rate"] = self.rate if is_known else optimizer.learning_rate
@@ -564,7 +567,9 @@ class _Watcher:
             known = None
             if watcher.pending and not watcher.has("is_applying"):
                 known = watcher.name_of(self)
-            if known not in watcher.pending:
+            # What a function differentiated, or an optimizer has updated, this does not update.
+            _, gradient = watcher.pending.get(known, (None, None))
+            if gradient is None or known in watcher.optimized or not _is_at_hand(gradient):
                 result = assign(self, *arguments, **keywords)
                 if watcher.recorder.operations and not watcher.has_updated:
                     watcher.note_average(self)
@@ -573,7 +578,7 @@ class _Watcher:
                 return result
             watcher.places["step"] = _here()
             watcher.note_rate(arguments[0] if arguments else next(iter(keywords.values()), None))
-            given = {known: watcher.clipped.get(id(watcher.pending[known][1]))}
+            given = {known: watcher.clipped.get(id(gradient))}
             with watcher.flag("is_applying"):
                 result = watcher.update(
                     [known], lambda: assign(self, *arguments, **keywords), lambda: (given, {})
@@ -952,6 +957,15 @@ def _has_rows(tensor):
 def _is_here(tensor):
     """Says whether a tensor is one of the graph that is being built."""
     return tf.is_symbolic_tensor(tensor) and tensor.graph is _graph()
+
+
+def _settings(optimizer):
+    """Returns what an optimizer was made with, by name."""
+    try:
+        return optimizer.get_config()
+    except (NotImplementedError, AttributeError):  # a schedule of the program's own may have none
+        names = inspect.signature(type(optimizer)).parameters
+        return {name: getattr(optimizer, name, None) for name in names}
 
 
 def _is_at_hand(tensor):
