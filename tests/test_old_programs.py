@@ -118,6 +118,49 @@ def test_python_2(tmp_path):
     assert process.stderr.endswith("ValueError: two\n")
 
 
+def test_an_array_of_python_2_that_is_compared_with_none(tmp_path):
+    text = "import numpy as np\nx = np.zeros(3)\nprint x == None, x != None, 3 != None"
+    assert old(tmp_path, text).stdout == "False True True\n"
+
+
+@pytest.mark.proof
+def test_strings_of_python_2_in_an_example(tmp_path):
+    """Its strings go in and come out; what is no text comes out as bytes."""
+    text = """
+import numpy as np
+import tensorflow as tf
+
+def feature(values):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+features = {"a": feature(["abc"]), "n": feature([np.arange(300).tostring()])}
+example = tf.train.Example(features=tf.train.Features(feature=features))
+example.features.feature["b"].bytes_list.value.extend(["xyz", "uvw"])
+example.features.feature["b"].bytes_list.value.append("x")
+found = tf.train.Example.FromString(example.SerializeToString()).features.feature
+print found["a"].bytes_list.value[0].index("c"), found["b"].bytes_list.value[1:]
+print np.fromstring(found["n"].bytes_list.value[0], "int64").sum(),
+print np.fromstring(found["b"].bytes_list.value[0], "uint8").sum()
+"""
+    process = old(tmp_path, text)
+    assert (process.stdout, process.stderr) == ("2 ['uvw', 'x']\n44850 363\n", "")
+
+
+def test_python_2_that_its_syntax_does_not_show(tmp_path):
+    """The traceback of a program that Python 2 would run ends with the option for it."""
+    advice = "tf1_style.run: if the program is Python 2, put --python2 before its name\n"
+    for text, error in (
+        ("n = len(map(int, '3,4'.split(',')))", "object of type 'map' has no len()"),
+        ("n = {2: 3}.keys()[0]", "'dict_keys' object is not subscriptable"),
+        ("n = range(4 / 2)[1] + 1", "'float' object cannot be interpreted as an integer"),
+        ("n = len([1] + range(1))", 'can only concatenate list (not "range") to list'),
+    ):
+        process = old(tmp_path, f"{text}\nprint(n)\n")
+        assert process.stderr.endswith(f"TypeError: {error}\n{advice}")
+        process = run_old("--python2", "old.py", cwd=tmp_path)
+        assert (process.stdout, process.stderr) == ("2\n", "")
+
+
 def test_an_import_as_python_2_has_it(tmp_path):
     """A module beside the importing one, in a package that nothing else shows to be Python 2."""
     package = tmp_path / "models"
@@ -170,6 +213,37 @@ def test_a_library_of_its_time_sees_what_the_program_sees(tmp_path):
     path = f"{ROOT}{os.pathsep}{place.parent}"
     process = run_old("old.py", cwd=tmp_path, PYTHONPATH=path)
     assert process.stdout.split() == ["3", "1.0"], process.stderr
+
+
+def test_an_input_data_of_its_own(tmp_path):
+    """A copy of the tutorial's that does more, or takes other arguments, is the program's."""
+    text = (
+        'NAMES = ["train-images-idx3-ubyte"]\n\ndef read_data_sets(train_dir, %s):\n    return 5\n'
+    )
+    more = "class SemiDataSet(object):\n    pass\n"
+    usual = "fake_data=False, one_hot=False"
+    program = "import input_data\nprint(hasattr(input_data, 'NAMES'))"
+    for file, own in (
+        (text % usual, False),
+        (text % f"n_labeled = 100, {usual}", True),
+        (text % usual + more, True),
+    ):
+        (tmp_path / "input_data.py").write_text(file)
+        process = old(tmp_path, program)
+        assert (process.stdout, process.stderr) == (f"{own}\n", "")
+
+
+def test_names_of_opencv_2(tmp_path):
+    """And its windows, which do nothing."""
+    package = tmp_path / "site-packages" / "cv2"
+    package.mkdir(parents=True)
+    text = "CAP_PROP_FPS = 5\n\ndef VideoWriter_fourcc(*letters):\n    return ''.join(letters)\n"
+    (package / "__init__.py").write_text(text)
+    text = "import cv2\nprint(cv2.cv.CV_FOURCC(*'mp4v'), cv2.cv.CV_CAP_PROP_FPS, cv2.waitKey(1))\n"
+    (tmp_path / "old.py").write_text(text)
+    path = f"{ROOT}{os.pathsep}{package.parent}"
+    process = run_old("old.py", cwd=tmp_path, PYTHONPATH=path)
+    assert (process.stdout, process.stderr) == ("mp4v 5 -1\n", "")
 
 
 @pytest.mark.proof

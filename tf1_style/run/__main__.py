@@ -8,6 +8,7 @@ names the symbol, the program's line and what took its place.
 """
 
 import argparse
+import functools
 import importlib.util
 import os
 import re
@@ -25,6 +26,13 @@ from tf1_style.run import modules, python_names, report, windows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 _RUNNER_LINE = re.compile(rf' +File "(<frozen runpy>|{re.escape(HERE + os.sep)})')
+# How Python 3 fails at a program of Python 2 whose syntax does not show it.
+_PYTHON2 = re.compile(
+    r"'(map|zip|filter|range|dict_\w+)' (has no len|object (is not subscriptable|has no|does not))"
+    r"|can only concatenate list \(not \"(map|zip|filter|range|dict_)|'range' and 'list'"
+    r"|'float' object cannot be interpreted as an integer|slice indices must be integers"
+    r"|no attribute '(has_key|iteritems|iterkeys|itervalues)'"
+)
 LIBRARIES = ("tensorflow", "tf_keras", "tf_slim", "fissix", "scipy")
 
 
@@ -37,7 +45,7 @@ def main(arguments):
     _check_libraries()
     program = _program(options)
     sys.dont_write_bytecode = True  # nothing is written beside the program
-    sys.excepthook = _print_own
+    sys.excepthook = functools.partial(_print_own, program)
     np.set_printoptions(legacy="1.25")  # a number prints as 0.5, not as np.float32(0.5)
     warnings.simplefilter("ignore", DeprecationWarning)  # advice on what goes away after today
     warnings.filterwarnings("ignore", "overflow encountered in cast")  # NumPy 1 cast silently
@@ -154,7 +162,7 @@ def _gone(gone, program):
     return 2
 
 
-def _print_own(kind, error, trace):
+def _print_own(program, kind, error, trace):
     """Prints the program's traceback without the lines of this runner."""
     report = traceback.TracebackException(kind, error, trace)
     seen, chain = set(), [report]
@@ -176,6 +184,9 @@ def _print_own(kind, error, trace):
         chain += [part.__cause__, part.__context__, *(part.exceptions or ())]
     sys.stdout.flush()
     print("".join(report.format()), end="", file=sys.stderr, flush=True)
+    if not program.python2 and _PYTHON2.search(str(error)):
+        advice = "if the program is Python 2, put --python2 before its name"
+        print(f"tf1_style.run: {advice}", file=sys.stderr, flush=True)
 
 
 def _is_runner(path):

@@ -13,6 +13,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 import sysconfig
 import types
@@ -26,6 +27,12 @@ OLD_LIBRARIES = (
     "baselines edward keras_contrib prettytensor rl sonnet stable_baselines sugartensor "
     "tensor2tensor tensorlayer tensorpack tf_metrics tflearn trfl zhusuan"
 ).split()
+# What the tutorial's input_data.py defines, and the arguments of its read_data_sets.
+INPUT_DATA = set(
+    "DataSet dense_to_one_hot extract_images extract_labels load_mnist maybe_download read32 "
+    "read_data_sets train_dir fake_data one_hot dtype reshape validation_size seed "
+    "source_url".split()
+)
 # A program may have modules of these names, too: they are called ALIAS + name in sys.modules.
 ALIAS = "_program_"
 
@@ -246,8 +253,18 @@ class OldProgram:
             with open(path + ".py", errors="replace") as file:
                 text = file.read()
             # The tutorial's module, which old programs brought along, is this project's own.
-            return not ("def read_data_sets" in text and "train-images-idx3-ubyte" in text)
+            return not _is_tutorials_input_data(text)
         return os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py"))
+
+
+def _is_tutorials_input_data(text):
+    """Whether a file reads MNIST as the tutorial's does, and does nothing else."""
+    arguments = re.search(r"^def read_data_sets\(([^)]*)\)", text, re.MULTILINE)
+    if arguments is None or "train-images-idx3-ubyte" not in text:
+        return False
+    named = {part.partition("=")[0].strip() for part in arguments[1].split(",")}
+    made = re.findall(r"^(?:def|class) +([a-zA-Z]\w*)", text, re.MULTILINE)
+    return named | set(made) <= INPUT_DATA
 
 
 def _try(module, name):

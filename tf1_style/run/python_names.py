@@ -110,6 +110,7 @@ def _numpy():
 
     def fromstring(string, dtype=float, count=-1, sep=""):
         if sep == "":
+            string = string.encode() if isinstance(string, str) else string
             return np.frombuffer(string, dtype=dtype, count=count).copy()
         return np.fromstring(string, dtype=dtype, count=count, sep=sep)
 

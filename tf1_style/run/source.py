@@ -14,6 +14,8 @@ import tokenize
 import warnings
 from collections import namedtuple
 
+import numpy as np
+
 from tf1_style.run import arrays
 
 # text : the text as it stands in the file
@@ -208,14 +210,30 @@ class _Python2(ast.NodeTransformer):
 
     def visit_Compare(self, node):
         self.generic_visit(node)
+        if len(node.ops) > 1:
+            return node
+        is_none = ast.unparse(node.comparators[0]) == "None"
+        if is_none and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            node.left = _call("__no_array__", node, node.left)
         name = _ORDERS.get(type(node.ops[0]))
-        if name is None or len(node.ops) > 1:
+        if name is None:
             return node
         return _call("__order__", node, ast.Constant(name), node.left, node.comparators[0])
 
+    def visit_Subscript(self, node):
+        self.generic_visit(node)
+        is_read = isinstance(node.ctx, ast.Load) and _is_bytes_list(node.value)
+        return _call("__text__", node, node) if is_read else node
+
     def visit_Call(self, node):
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "decode":
+        name = getattr(node.func, "attr", None)
+        if name == "BytesList":
+            for keyword in node.keywords:
+                keyword.value = _call("__bytes__", node, keyword.value)
+        if name in ("append", "extend") and _is_bytes_list(node.func.value):
+            node.args = [_call("__bytes__", node, value) for value in node.args]
+        if name == "decode":
             text = node.func.value
             return ast.copy_location(
                 ast.Call(ast.Name("__decode__", ast.Load()), [text, *node.args], node.keywords),
@@ -232,6 +250,12 @@ class _Python2(ast.NodeTransformer):
             "__unicode__": "__str__",
         }.get(node.name, node.name)
         return node
+
+
+def _is_bytes_list(node):
+    """Whether it is the `feature.bytes_list.value` of a tf.train.Example."""
+    is_value = isinstance(node, ast.Attribute) and node.attr == "value"
+    return is_value and getattr(node.value, "attr", None) == "bytes_list"
 
 
 def _call(name, node, *arguments):
@@ -274,6 +298,28 @@ def _is_integer(value):
 def _decode(text, *arguments, **keywords):
     """Python 2's str.decode: a text is decoded already."""
     return text if isinstance(text, str) else text.decode(*arguments, **keywords)
+
+
+def _no_array(value):
+    """What Python 2 compares with None: NumPy of its time said once that an array is not None."""
+    return True if isinstance(value, np.ndarray) else value
+
+
+def _bytes(value):
+    """What an Example takes for Python 2's strings, for one or for many."""
+    if isinstance(value, str):
+        return value.encode(errors="surrogateescape")
+    return [_bytes(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _as_text(value):
+    """What an Example has, as text if it is one; numbers of an array are none."""
+    if isinstance(value, list):
+        return [_as_text(one) for one in value]
+    try:
+        return value if min(value, default=9) < 9 else value.decode()
+    except (AttributeError, UnicodeDecodeError):
+        return value
 
 
 def _reload(module):
@@ -329,7 +375,10 @@ PYTHON2_BUILTINS = {
     "__divide_in_place__": functools.partial(
         divide, floor=operator.ifloordiv, true=operator.itruediv
     ),
+    "__bytes__": _bytes,
     "__decode__": _decode,
+    "__text__": _as_text,
+    "__no_array__": _no_array,
     "__order__": _order,
     "basestring": (str, bytes),
     "file": _open,

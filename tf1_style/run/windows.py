@@ -69,7 +69,17 @@ def cv2_names():
     names = "imshow namedWindow destroyAllWindows destroyWindow moveWindow resizeWindow".split()
     found = {f"cv2.{name}": lambda *_: None for name in names}
     found.update({"cv2.waitKey": lambda *_: -1, "cv2.setMouseCallback": lambda *_: None})
-    return found
+    return {**found, "cv2.cv": _OpenCV2()}
+
+
+class _OpenCV2:
+    """The names of OpenCV 2 that begin with CV_."""
+
+    def __getattr__(self, name):
+        import cv2
+
+        name = name.removeprefix("CV_")
+        return getattr(cv2, {"FOURCC": "VideoWriter_fourcc"}.get(name, name))
 
 
 def _backend():
