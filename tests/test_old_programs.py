@@ -394,7 +394,7 @@ with tf.Session() as session:
     out, h, c, other = session.run([outputs, h, c, again])
     print(out.shape, h.shape, c.shape, np.allclose(out[-1, :, :4], h[2]))
     print(np.allclose(out[0, :, 4:], h[3]), abs(out - other).max() > 0)
-    print(len(tf.trainable_variables()))
+    print(len(tf.trainable_variables()), len(lstm.variables), len(gru.trainable_variables))
 """
     process = old(tmp_path, text)
     assert process.stderr == ""
@@ -402,7 +402,7 @@ with tf.Session() as session:
         "True True True",
         "(5, 2, 8) (4, 2, 4) (4, 2, 4) True",
         "True True",
-        "14",
+        "14 8 6",
     ]
 
 

@@ -73,6 +73,17 @@ class _Layers:
         self._name = name
         self._scope = None
 
+    @property
+    def variables(self):
+        name = self._scope.name + "/" if self._scope else None
+        return tf.global_variables(name) if name else []
+
+    @property
+    def trainable_variables(self):
+        return [variable for variable in self.variables if variable.trainable]
+
+    weights, trainable_weights = variables, trainable_variables
+
     def state_shape(self, batch_size):
         shape = [self.num_layers * self.num_dirs, batch_size, self.num_units]
         return (shape,) * self._states

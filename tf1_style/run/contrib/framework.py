@@ -28,6 +28,22 @@ __getattr__ = names_of(
 )
 
 
+def init_from_checkpoint(checkpoint_dir, assignment_map):
+    tf.train.init_from_checkpoint(checkpoint_dir, assignment_map)
+
+
+def list_variables(checkpoint_dir):
+    return tf.train.list_variables(checkpoint_dir)
+
+
+def load_checkpoint(filepattern):
+    return tf.train.load_checkpoint(filepattern)
+
+
+def load_variable(checkpoint_dir, name):
+    return tf.train.load_variable(checkpoint_dir, name)
+
+
 def get_placeholders(graph=None):
     operations = (graph or tf.get_default_graph()).get_operations()
     kinds = ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")

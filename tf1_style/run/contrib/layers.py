@@ -21,7 +21,6 @@ __getattr__ = names_of(
     "tf_slim.layers",
     layers="tf_slim.layers.layers",
     safe_embedding_lookup_sparse="tensorflow.compat.v1.nn.safe_embedding_lookup_sparse",
-    shared_embedding_columns="tensorflow.compat.v1.feature_column.shared_embedding_columns",
     bucketized_column="tensorflow.feature_column.bucketized_column",
 )
 
@@ -199,7 +198,20 @@ def crossed_column(columns, hash_bucket_size, **rest):
 
 
 def embedding_column(sparse_id_column, dimension, combiner="mean", initializer=None, **rest):
-    return tf.feature_column.embedding_column(sparse_id_column, dimension, combiner, initializer)
+    made = (sparse_id_column, dimension, combiner, initializer)
+    return tf.feature_column.embedding_column(*made, **rest)
+
+
+def shared_embedding_columns(
+    sparse_id_columns,
+    dimension,
+    combiner="mean",
+    shared_embedding_name=None,
+    initializer=None,
+    **rest,
+):
+    made = (sparse_id_columns, dimension, combiner, initializer, shared_embedding_name)
+    return tf.feature_column.shared_embedding_columns(*made, **rest)
 
 
 def one_hot_column(sparse_id_column):

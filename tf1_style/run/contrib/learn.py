@@ -27,6 +27,11 @@ class ModeKeys:
     EVAL = "eval"
     INFER = "infer"
 
+    @classmethod
+    def validate(cls, key):
+        if key not in (cls.TRAIN, cls.EVAL, cls.INFER):
+            raise ValueError(f"Invalid mode {key}.")
+
 
 class MetricSpec(
     collections.namedtuple("MetricSpec", "metric_fn prediction_key label_key weight_key")
@@ -50,7 +55,9 @@ class MetricSpec(
 
 class ModelFnOps(
     collections.namedtuple(
-        "ModelFnOps", "mode predictions loss train_op eval_metric_ops output_alternatives"
+        "ModelFnOps",
+        "mode predictions loss train_op eval_metric_ops output_alternatives training_chief_hooks "
+        "training_hooks scaffold",
     )
 ):
     """What a model function returns."""
@@ -63,11 +70,13 @@ class ModelFnOps(
         train_op=None,
         eval_metric_ops=None,
         output_alternatives=None,
+        training_chief_hooks=None,
+        training_hooks=None,
+        scaffold=None,
         **rest,
     ):
-        return super().__new__(
-            cls, mode, predictions, loss, train_op, eval_metric_ops, output_alternatives
-        )
+        made = (mode, predictions, loss, train_op, eval_metric_ops, output_alternatives)
+        return super().__new__(cls, *made, training_chief_hooks, training_hooks, scaffold)
 
 
 class RunConfig:
@@ -148,6 +157,9 @@ class Estimator:
             train_op=ops.train_op,
             eval_metric_ops=metrics,
             export_outputs=_exported(ops.predictions) if mode == ModeKeys.INFER else None,
+            training_chief_hooks=ops.training_chief_hooks,
+            training_hooks=ops.training_hooks,
+            scaffold=ops.scaffold,
         )
 
     def _placeholders(self, labels):
@@ -315,6 +327,26 @@ class Experiment:
             hooks=self._hooks["eval"],
             **self._metrics,
         )
+
+    eval_metrics = property(lambda self: self._metrics.get("metrics"))
+    train_steps = property(lambda self: self._steps["train"])
+    eval_steps = property(lambda self: self._steps["eval"])
+
+    def extend_train_hooks(self, additional_hooks):
+        self._hooks["train"] = [*(self._hooks["train"] or ()), *additional_hooks]
+
+    def continuous_train_and_eval(self, continuous_eval_predicate_fn=None):
+        return self.train_and_evaluate()
+
+    def local_run(self):
+        return self.train_and_evaluate()
+
+    def test(self):
+        """Trains and evaluates for a step each; returns the evaluation."""
+        inputs = (self._inputs["train"], self._inputs["eval"])
+        steps = {"train_steps": 1, "eval_steps": 1}
+        one = Experiment(self.estimator, *inputs, self.eval_metrics, **steps)
+        return one.train_and_evaluate()[0]
 
     def train_and_evaluate(self):
         self.train()

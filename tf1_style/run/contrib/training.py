@@ -127,6 +127,8 @@ class HParams:
             self.set_hparam(name, value)
         return self
 
+    set_from_map = override_from_dict
+
     def set_model_structure(self, model_structure):
         self._model_structure = model_structure
 
