@@ -1,7 +1,5 @@
 """Stands for `tf.contrib.estimator`: what tensorflow-estimator has of it."""
 
-import functools
-
 import tensorflow.compat.v1 as tf
 
 from tf1_style.run import estimator
@@ -30,7 +28,9 @@ _HEADS = {
 
 
 def __getattr__(name):
-    return functools.partial(_head, _HEADS[name]) if name in _HEADS else _places(name)
+    if name not in _HEADS:
+        return _places(name)
+    return lambda *arguments, **keywords: _head(_HEADS[name], *arguments, **keywords)
 
 
 def _head(symbol, *arguments, **keywords):
