@@ -417,8 +417,8 @@ def by(rule, slot=0.0, rate=0.1, **more):
     return found
 
 
-def sgd(g, slot, most=np.inf):
-    return np.clip(g, -most, most), slot
+def sgd(g, slot, most=np.inf, norm=None):
+    return np.clip(g, -most, most) if norm is None else g * norm / np.linalg.norm(g), slot
 
 
 def momentum(g, slot, momentum=0.9):
@@ -451,6 +451,7 @@ RULES_BY_HAND = [
     (SGD, by(momentum), "Momentum, with a learning rate of 0.1 and a momentum of 0.9, and not"),
     (SGD, by(adagrad, 0.1), "that of Adagrad, with a learning rate of 0.1, and not that of SGD"),
     (SGD, by(sgd, most=0.5), "that of SGD, but its gradients are clipped by value, to 0.5"),
+    (SGD, by(sgd, norm=9.0), "are clipped so that small ones grow, too: to a norm of 9"),
 ]
 
 
@@ -469,7 +470,8 @@ def test_another_rule_that_is_written_out(tmp_path, ours, theirs, text):
     found = mapping.find(*sides, lambda name: None)
     parting = envelope.part(*sides, [sides[0]], range(5), found)
     cause = evidence.explain(*sides, found, parting, [sides[0]])
-    assert text in cause.texts[0] and cause.place == evidence.IN_OPTIMIZER
+    place = evidence.IN_CLIPPING if "clipped" in text else evidence.IN_OPTIMIZER
+    assert text in cause.texts[0] and cause.place == place
 
 
 @pytest.mark.parametrize("later", [0.1, 0.0])

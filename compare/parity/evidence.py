@@ -882,8 +882,9 @@ class Evidence:
                     is_part = len(differing) < len(self.trained) and others_agree
                     names = f" of {_list(differing)} alone" if is_part else ""
                     is_rate = updates.RATE in how and not names
+                    place = IN_CLIPPING if updates.CLIPPED in how else IN_OPTIMIZER
                     text = BY_HAND.format(side=who, names=names, how=how)
-                    return Cause([text], IN_SCHEDULE if is_rate else IN_OPTIMIZER)
+                    return Cause([text], IN_SCHEDULE if is_rate else place)
         return None
 
     def _still(self, differing):

@@ -15,6 +15,10 @@ from shared import recorder, user_lines
 # Relative difference of two tensors that hold the same. If all match by the first, a mistake may be
 # too small for it.
 CLOSE = (1e-4, 1e-5, 2e-6)
+# An operation that is computed from the same numbers, up to the second, and differs by the first up
+# to the third is the same with another constant, if it does not amplify what its inputs round.
+SLIGHT, INPUTS_AGREE, NEAR = 1e-5, 1e-6, 2e-2
+AMPLIFY = ("Exp", "Log", "LogSoftmax", "Mean", "Softmax", "SquaredDifference", "Sub", "Sum")
 # Operations whose result does not depend on the values of their input.
 SHAPES = ("OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike")
 # Operations that only give their input another form, and types that do the same.
@@ -31,7 +35,8 @@ LIKE = 2  # operations that have to follow alike, where one program lacks an ope
 INPUTS = ("Placeholder", "IteratorGetNext", "QueueDequeueManyV2", "QueueDequeueV2")
 # What the forward pass begins with. The weights are aligned already; those of TensorFlow 1 are read
 # after the update, if at all.
-SOURCES = ("Placeholder", "ReadVariableOp", "VariableV2", "Const")
+VARIABLES = ("ReadVariableOp", "VariableV2", "Const")
+SOURCES = ("Placeholder", *VARIABLES)
 
 
 INSIDE = "inside"  # the type of a part of a fused operation
@@ -114,6 +119,7 @@ class Operations:
         self.norms = [float(np.linalg.norm(value)) for value in self.values]
         self.sorted = {}
         self.is_rooted = []  # whether an operation depends on an input or on a variable
+        self.is_read = []  # whether it gives a variable, in any form
         self.users = [[] for _ in self.about]
         for number, operation in enumerate(self.about):
             made, _, called = operation["line"].partition(user_lines.CALLED)
@@ -126,6 +132,9 @@ class Operations:
             is_source = operation["type"] in SOURCES or operation["type"].startswith("Iterator")
             rooted = any(self.is_rooted[other] for other in operation["inputs"])
             self.is_rooted.append(is_source or rooted)
+            is_form = operation["type"] in FORMS and operation["inputs"]
+            is_read = is_form and all(self.is_read[other] for other in operation["inputs"])
+            self.is_read.append(operation["type"] in VARIABLES or bool(is_read))
             for other in operation["inputs"]:
                 self.users[other].append(number)
         self.count = len(self.about)
@@ -145,6 +154,7 @@ class Operations:
             self.shapes.append(list(value.shape))
             self.norms.append(float(np.linalg.norm(value)))
             self.is_rooted.append(True)
+            self.is_read.append(False)
             self.users[inputs[-1]].append(len(self.about) - 1)
             self.users.append([])
 
@@ -194,27 +204,29 @@ class Operations:
         return None
 
     def apart(self, partners: list) -> list[int]:
-        """Returns the operations without a partner on which none with one depends, in order."""
+        """Returns the operations without a partner on which none with one depends, in order.
+
+        Not those of which nothing is computed but the loss is: a loop leaves some in its last step.
+        """
+        has_loss = not self.shapes[self.count - 1] if self.count else False
         leads_to_match = [False] * len(self.about)
+        is_used = [not has_loss or not self.shapes[number] for number in range(len(self.about))]
         for number in reversed(range(len(self.about))):
             leads_to_match[number] = any(
                 (partners[user] is not None and self.is_telling(user)) or leads_to_match[user]
                 for user in self.users[number]
             )
+            is_used[number] |= any(is_used[user] for user in self.users[number])
         return [
             number
             for number, partner in enumerate(partners)
             if partner is None
             and not leads_to_match[number]
+            and is_used[number]
             and self.is_rooted[number]
             and self.about[number]["type"] not in (*SOURCES, INSIDE)
-            and not self._only_reads(number)
+            and not self.is_read[number]
         ]
-
-    def _only_reads(self, number: int) -> bool:
-        """Says whether an operation is the Identity with which TensorFlow 1 reads a variable."""
-        inputs = [self.about[other]["type"] for other in self.about[number]["inputs"]]
-        return self.about[number]["type"] == "Identity" and inputs == ["VariableV2"]
 
 
 def locate(reference: Operations, candidate: Operations, is_called=False) -> Located | None:
@@ -222,10 +234,43 @@ def locate(reference: Operations, candidate: Operations, is_called=False) -> Loc
 
     With `is_called`, the candidate's line is not that which makes a layer, but calls it.
     """
+    found = None if is_called else _slight(reference, candidate)
+    if found:
+        return found
     for close in CLOSE:
         found = _locate(reference, candidate, close, is_called)
         if found:
             return found
+    return None
+
+
+def _slight(reference: Operations, candidate: Operations) -> Located | None:
+    """Returns the operation that is computed from the same numbers and differs by little, but by
+    more than it can round: what depends on it may agree within `CLOSE`."""
+    of_numbers = INPUTS_AGREE / 5
+    back, partners = (
+        [_partner(a, n, b, SLIGHT, of_numbers=of_numbers) for n in range(len(a.about))]
+        for a, b in ((reference, candidate), (candidate, reference))
+    )
+    others = reference.apart(back)
+    for number in candidate.apart(partners):
+        about, value, norm = (
+            each[number] for each in (candidate.about, candidate.values, candidate.norms)
+        )
+        inputs = [n for n in about["inputs"] if _type(candidate, n) not in SOURCES]
+        agree = [_partner(candidate, n, reference, INPUTS_AGREE) is not None for n in inputs]
+        if not about["line"] or not inputs or not all(agree):
+            continue
+        is_sum_of_larger = norm < max(candidate.norms[n] for n in inputs) / 2
+        if value.size == 1 or about["type"] in AMPLIFY or is_sum_of_larger:
+            return None
+        for ours in others:
+            theirs = reference.values[ours]
+            is_near = theirs.size == value.size and np.linalg.norm(theirs - value) <= NEAR * norm
+            if is_near and _type(reference, ours) == about["type"]:
+                agree = sum(partner is not None for partner in partners[:number])
+                return Located(reference.line(ours), candidate.line(number), agree, number)
+        return None
     return None
 
 
@@ -257,6 +302,9 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
     before = sum(number not in inside for number in range(first))
     other, lacks = _other_line(sides, first, ours, mains[first], back, close, is_called)
     theirs = None if ours is None else reference.line(ours)
+    if ours is not None and mains[first] is not None and not other:
+        turned = _turned(sides, first, ours, mains[first], back, close)
+        theirs, other = turned or (theirs, None)
     return Located(theirs, other or line, agree, before, lacks, _draws(candidate, first, partners))
 
 
@@ -298,10 +346,7 @@ def _other_line(
     if ours is None or main is None:
         return None, ""
     if _type(reference, ours) == operation["type"]:
-        # What is flat has one layout.
-        is_flat = len(candidate.shapes[main]) < 3 and len(operation["inputs"]) > 1
-        moved = _reordered(candidate, main, reference, close) if is_flat else None
-        return (None if moved is None else candidate.line(moved)), ""
+        return None, ""
     idle = candidate.lines.get("idle", {}).get(candidate.about[main]["name"])
     if idle and _is_noise(reference, ours):  # a layer that should draw noise and does nothing
         return SourceLine(idle, user_lines.text(idle)), ""
@@ -360,6 +405,24 @@ def _end(reference: Operations, candidate: Operations, close: float) -> Located 
                 lacks = _type(reference, ours)
                 return Located(reference.line(ours), candidate.line(last), count, count, lacks)
     return None
+
+
+def _turned(sides, first: int, ours: int, main: int, back: list, close: float):
+    """Returns the lines that put the same numbers in another order for one operation in both, or
+    None. What is flat has one layout. Where one program turns nothing, it is its flattening."""
+    reference, candidate = sides
+    is_flat = len(candidate.shapes[main]) < 3 and len(candidate.about[first]["inputs"]) > 1
+    other = _main_input(reference, ours, back)
+    if _type(reference, ours) != _type(candidate, first) or not is_flat or other is None:
+        return None
+    moved = _reordered(candidate, main, reference, close)
+    turned = _reordered(reference, other, candidate, close)
+    if moved is None and turned is None:
+        return None
+    return (
+        reference.line(ours if turned is None else turned),
+        candidate.line(main if moved is None else moved),
+    )
 
 
 def _reordered(side: Operations, number: int, other: Operations, close: float) -> int | None:
@@ -467,7 +530,7 @@ def _given(side: Operations, number: int) -> int | None:
     mine = {n for n in range(side.count) if side.about[n]["stack"] == stack}
     taken = {other for n in mine for other in side.about[n]["inputs"]} - mine
     taken = [n for n in taken if side.is_telling(n) and _type(side, n) not in SOURCES]
-    taken = [n for n in taken if not side._only_reads(n)]
+    taken = [n for n in taken if not side.is_read[n]]
     return max(taken, key=lambda n: side.values[n].size, default=None)
 
 
@@ -550,12 +613,22 @@ def first_not_finite(reference: Operations, candidate: Operations) -> Located | 
 
 
 def _partner(
-    side: Operations, number: int, other: Operations, close: float, is_any_order=True
+    side: Operations,
+    number: int,
+    other: Operations,
+    close: float,
+    is_any_order=True,
+    of_numbers: float | None = None,
 ) -> int | None:
-    """Returns the first operation of the other program with the same numbers, in any layout."""
+    """Returns the first operation of the other program with the same numbers, in any layout.
+
+    `close` is for tensors, `of_numbers` for single numbers.
+    """
     value, norm = side.values[number], side.norms[number]
     if not value.size or not np.isfinite(norm):
         return None
+    if value.size == 1:  # the mean of numbers that differ may differ by less than they
+        close = of_numbers or max(close / 10, CLOSE[-1])
     for found in range(len(other.about)):
         theirs = other.values[found]
         if theirs.size != value.size or abs(other.norms[found] - norm) > close * norm + 1e-9:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 EXPLAINED = 0.03  # of the difference, what a change may leave unexplained
+NEAR = 1e-4  # of 1, a factor that may be rounding
 MOST_NUMBERS = 20_000  # of the weights; of larger ones a sample is enough
 # Values of constants between which the best is looked for.
 SHARES = (0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
@@ -187,6 +188,7 @@ OTHERS = [
 SEARCHED = {"Momentum": "momentum", "RMSProp": "decay"}  # of their constants
 
 RATE = "times that of the rule"
+CLIPPED = "its gradients are clipped"
 VELOCITY = (
     "it keeps the old rate in its velocity since the learning rate changed (from {before:.4g} to "
     "{now:.4g}): it multiplies each gradient by the rate before it adds it, as Keras's SGD does, "
@@ -320,7 +322,8 @@ def _changes(case: _Case) -> Iterator[tuple[np.ndarray, str]]:
         yield case.made(Change(rest=("velocity",))), VELOCITY.format(before=before, now=now)
     factor = case.factor(case.made())
     what = "the learning rate" + " or a factor of the gradients" * (kind in ("SGD", "Momentum"))
-    yield factor * case.made(), f"the update is {factor:.6g} {RATE}: {what}"
+    if abs(factor - 1) > NEAR:
+        yield factor * case.made(), f"the update is {factor:.6g} {RATE}: {what}"
     yield case.made(gradients=case.raw), "its gradients are not clipped"
     yield from _constants(case, constants)
     if kind == "Adam":
@@ -391,14 +394,19 @@ def _other_gradients(case):
         pairs = zip(case.raw, case.all_norms)
         return case.made(gradients=[g * min(1, x / (n + 1e-30)) for g, n in pairs])
 
-    largest = [max(np.abs(g).max() for g in case.raw), max(n.max() for n in case.norms)]
+    def to_global_norm(x):
+        pairs = zip(case.raw, case.all_norms)
+        return case.made(gradients=[g * x / (n + 1e-30) for g, n in pairs])
+
+    largest = max(np.abs(g).max() for g in case.raw), max(n.max() for n in case.norms)
     for made, most, text in (
-        (by_value, largest[0], "by value"),
-        (by_norm, largest[1], "each by its own norm"),
-        (by_global_norm, max(case.all_norms), "by their global norm"),
+        (by_value, largest[0], "by value, to"),
+        (by_norm, largest[1], "each by its own norm, to"),
+        (by_global_norm, max(case.all_norms), "by their global norm, to"),
+        (to_global_norm, 100 * max(case.all_norms), "so that small ones grow, too: to a norm of"),
     ):
         limit = case.best(made, LIMITS * most, True) if most > 0 else 1.0
-        yield made(limit), f"its gradients are clipped {text}, to {limit:.4g}"
+        yield made(limit), f"{CLIPPED} {text} {limit:.4g}"
 
 
 def _other_rules(case: _Case) -> Iterator[tuple[np.ndarray, str]]:

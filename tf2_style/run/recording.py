@@ -104,6 +104,7 @@ class _Watcher:
         self.optimized = set()
         self.applied = {}
         self.rate = None
+        self.rates = {}  # {id: variable}, of the learning rates of Keras's optimizers
         self.lines = {}  # {name of a variable: the line that made it}
         self.unchanged = {}  # {id of an eager tensor: the line that calls such a layer}
         self.idle = {}  # {operation: the line that calls a layer that changes nothing}
@@ -344,7 +345,8 @@ class _Watcher:
         Layer.trainable = Layer.trainable.setter(frozen)
 
     def _watch_making(self, kind):
-        """Notes the line that makes a layer; "" for the user's class, whose own lines are better.
+        """Notes the line that makes a layer; "" for the user's class, whose own lines are better,
+        as are those of a function that is used as a loss.
 
         Losses that `compile` is given by their names are made when they are first called.
         """
@@ -352,9 +354,8 @@ class _Watcher:
 
         @functools.wraps(initialize)
         def initialized(self, *arguments, **keywords):
-            code = keywords.get("fn") or (arguments[0] if arguments else None)
-            code = code if kind is Loss and inspect.isfunction(code) else type(self)
-            place = "" if _is_own(code) else watcher.layer_line() or user_lines.here_stack()
+            is_own = _is_own(type(self))
+            place = "" if is_own else watcher.layer_line() or user_lines.here_stack()
             object.__setattr__(self, "_made_at", place)
             initialize(self, *arguments, **keywords)
 
@@ -367,7 +368,9 @@ class _Watcher:
         @functools.wraps(call)
         def called(self, *arguments, **keywords):
             watcher.entered = watcher.entered if watcher.active else _here()
-            watcher.active.append(getattr(self, "_made_at", ""))
+            function = getattr(self, "fn", None)  # that a loss of Keras calls
+            is_own = inspect.isfunction(function) and _is_own(function)
+            watcher.active.append("" if is_own else getattr(self, "_made_at", ""))
             try:
                 found = call(self, *arguments, **keywords)
             finally:
@@ -446,6 +449,8 @@ class _Watcher:
             rate = keywords.get("learning_rate", arguments[0] if arguments else None)
             watcher.places["schedule"] = getattr(rate, "_made_at", "")
             initialize(self, *arguments, **keywords)
+            if isinstance(self._learning_rate, KerasVariable):
+                watcher.rates[id(self._learning_rate.value)] = self._learning_rate.value
 
         def new_schedule(kind, *arguments, **keywords):
             made = object.__new__(kind)
@@ -564,6 +569,8 @@ class _Watcher:
 
         @functools.wraps(assign)
         def assigned(self, *arguments, **keywords):
+            if id(self) in watcher.rates and "fit(" not in user_lines.text(_here()):
+                watcher.places["schedule"] = _here()
             known = None
             if watcher.pending and not watcher.has("is_applying"):
                 known = watcher.name_of(self)
@@ -578,6 +585,7 @@ class _Watcher:
                 return result
             watcher.places["step"] = _here()
             watcher.note_rate(arguments[0] if arguments else next(iter(keywords.values()), None))
+            watcher.note_scaled(gradient)
             given = {known: watcher.clipped.get(id(gradient))}
             with watcher.flag("is_applying"):
                 result = watcher.update(
@@ -645,6 +653,22 @@ class _Watcher:
         if rates:
             frames = [(f.filename, f.lineno) for f in rates[0].traceback]
             self.places["schedule"] = user_lines.stack(frames)
+
+    def note_scaled(self, gradient):
+        """Notes the line that multiplies a gradient by a number that is computed of it, as a clip
+        does that is written out before an update that is, too."""
+        queue = [gradient] if tf.is_symbolic_tensor(gradient) and not self.places["clip"] else []
+        while queue:
+            tensor = queue.pop()
+            for operation in tensor.consumers():
+                factors = [t for t in operation.inputs if t is not tensor and t.shape.rank == 0]
+                if operation.type not in _PRODUCTS or not factors:
+                    continue
+                if gradient.op in operations_before(factors):
+                    frames = [(f.filename, f.lineno) for f in operation.traceback]
+                    self.places["clip"] = user_lines.stack(frames)
+                    return
+                queue.append(operation.outputs[0])
 
     def note_changed(self, gradients):
         """Notes the line that made what an optimizer is given instead of a gradient, such as a clip
