@@ -1,8 +1,8 @@
 """Finds the entries of the migration guide about a message or a symptom.
 
 An entry comes first that has what the message says is gone in a table, then one whose message is in
-the text, then one about a name that the message says is missing, then the one whose words fit best,
-by Okapi BM25 (Robertson and Zaragoza 2009).
+the text, then one about a name that the message says is missing, then one that quotes the message
+somewhere, then the one whose words fit best, by Okapi BM25 (Robertson and Zaragoza 2009).
 """
 
 import ast
@@ -93,6 +93,8 @@ _KINDS = {
     "shape": r"tuple",
 }
 _TABLE = re.compile(r"^\| (?P<old>[^|]*`[^|]*) \| (?P<new>[^|]*) \|", re.MULTILINE)
+_ANY_NAME = re.compile(r"(?:has no attribute|unexpected keyword argument)[ .']*$")
+_COMMAND = re.compile(r"(?:python|pip|compare|checkpoint|parity|tensorboard|\./\S+) |\w+ -")
 _ROW = re.compile(
     r"^\| (?P<names>.*?) \| .*\(migration/[\w-]+\.md#(?P<slug>[^)]+)\) \|$", re.MULTILINE
 )
@@ -108,6 +110,7 @@ class Document:
     telling : those that are not only in its prose.
     sentences : those of its message.
     forms : other forms of the message: the title, and what is quoted as seen.
+    quotes : all messages that it quotes.
     names : what the index has beside it.
     gone : what its tables have in the first column, and what they have beside it.
     """
@@ -116,6 +119,7 @@ class Document:
     telling: set[str]
     sentences: list[str]
     forms: list[str]
+    quotes: list[str]
     names: list[str]
     gone: dict[str, str]
 
@@ -129,6 +133,7 @@ def search(message: str, code: str = "") -> list[guide.Entry]:
     message = _as_written(message, code)
     said, missing, words = _plain(message), _missing(message), _words(_named(message))
     exact = [_exact(document, said) for document in documents]
+    quoted = [_longest(document.quotes, said) for document in documents]
     named = _named_entries(message, [*missing, *_whole(missing, code)])
     went = _gone(message, code)
     gone = [len(_replaced(document, went)) for document in documents]
@@ -136,12 +141,16 @@ def search(message: str, code: str = "") -> list[guide.Entry]:
     with_code, _ = _bm25(documents, [*words, *_words(code)])
     order = sorted(
         range(len(entries)),
-        key=lambda n: (-gone[n], -exact[n], -named[n], -with_code[n], -scores[n], n),
+        key=lambda n: (
+            *(-gone[n], -exact[n], -named[n], -quoted[n]),
+            *(-with_code[n], -scores[n], n),
+        ),
     )
     if not order or not (
         gone[order[0]]
         or exact[order[0]]
         or named[order[0]]
+        or quoted[order[0]]
         or _is_known(message, documents[order[0]], max(scores) / max(best, 1e-9))
     ):
         return []
@@ -356,7 +365,12 @@ def _sentences(entry: guide.Entry) -> list[str]:
 def _exact(document: Document, said: str) -> int:
     """Returns how many characters of an entry's message, or a form of it, are in a text."""
     message = sum(_found(sentence, said) for sentence in document.sentences)
-    return max([message, *(_found(form, said) for form in document.forms)])
+    return max(message, _longest(document.forms, said))
+
+
+def _longest(messages: list[str], said: str) -> int:
+    """Returns how many characters of one of some messages are in a text."""
+    return max((_found(message, said) for message in messages), default=0)
 
 
 def _found(sentence: str, said: str) -> int:
@@ -409,7 +423,31 @@ def _document(entry: guide.Entry) -> Document:
         for row in _TABLE.finditer(entry.text)
         for name in re.findall(r"`([^`]+)`", row["old"])
     }
-    return Document(counts, telling, sentences, forms, names, gone)
+    return Document(counts, telling, sentences, forms, quotes(entry), names, gone)
+
+
+def quotes(entry: guide.Entry) -> list[str]:
+    """Returns the messages that the text of an entry quotes: what is neither code nor a command."""
+    inlines = [token for token in entry.tokens if token.type == "inline"]
+    spans = [part for token in inlines for part in token.children if part.type == "code_inline"]
+    texts = [" ".join(span.content.split()) for span in spans]
+    return [text for text in texts if _is_message(text)]
+
+
+def _is_message(text: str) -> bool:
+    words = re.findall(r"[a-z]{2,}", re.sub(r"'[^']*'", "", text))
+    if len(_plain(text).split()) < LONG or len(words) < LONG:
+        return False
+    if _COMMAND.match(text) or _ANY_NAME.search(text):
+        return False
+    # A line, the head of a loop, a method's call, a call's arguments: all this is code.
+    return not any(map(_is_code, (text, f"{text}: pass", f"x{text}", f"f({text})")))
+
+
+def _is_code(text: str) -> bool:
+    with contextlib.suppress(SyntaxError, ValueError):
+        return bool(ast.parse(text))
+    return False
 
 
 def _cell(text: str) -> str:

@@ -52,9 +52,10 @@ def main(arguments: argparse.Namespace) -> int:
     if not found and not report.is_error and not (arguments.message and report.message):
         raise UserError("no error was found in the text, nor a warning that the guide knows")
     if not found:
+        is_here = os.path.isfile(report.program) and is_old(report)
         raise UserError(
             f"the guide knows nothing about {report.headline[:200]!r}; docs/migration.md lists its "
-            "entries" + (f", and {_AS_IT_IS} {_old_program(report)}" * is_old(report))
+            "entries" + (f", and {_AS_IT_IS} {_old_program(report)}" if is_here else "")
         )
     width = None if sys.stdout.isatty() else 100
     show(report, found, Console(highlight=False, width=width))

@@ -31,6 +31,7 @@ _LIBRARY = re.compile(
 _PROGRESS = re.compile(
     r"(?i)^\s*(?:epoch|step|iter\w*)\W*\d|\b(?:loss|acc|accuracy)\W{1,3}\d|\d+/\d+ .*\d+m?s\b"
 )
+SHORT = 6  # words of a line such as "Graph execution error:", which tells nothing
 _ORIGIN = re.compile(r"^(?:Detected at node|Node: )|^\s*[~^]+\s*$| was defined here:$")
 
 
@@ -58,7 +59,7 @@ class Report:
     def headline(self) -> str:
         """The line that tells most: after "Graph execution error:" it is the next."""
         lines = [line.strip() for line in self.message.splitlines() if line.strip()]
-        telling = [line for line in lines if not line.endswith(":") or ". " in line]
+        telling = [line for line in lines if not line.endswith(":") or len(line.split()) > SHORT]
         telling = [line for line in telling if not line.startswith("```")]
         return (telling or lines or [""])[0]
 

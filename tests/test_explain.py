@@ -46,7 +46,7 @@ def best(text):
 
 def test_the_symptoms_have_an_origin():
     found = list(symptoms())
-    assert len(found) == 340
+    assert len(found) == 348
     for address, slugs, _ in found:
         year, origin = address.split(" ", 1)
         assert 2016 <= int(year) <= 2026
@@ -64,6 +64,40 @@ def test_symptoms_lead_to_the_right_entry():
     assert len(wrong) <= 10, wrong
     assert not [words for _, _, words in list(symptoms())[195:] if words in wrong]
     assert sum(words in wrong for _, _, words in list(symptoms())[:50]) <= 5
+
+
+def fits(pattern, text):
+    """Returns whether a message with "..." for any words is in a text, but for quotes and marks."""
+    parts = [" ".join(re.findall(r"[\w.]*\w", part.lower())) for part in pattern.split("...")]
+    text = " ".join(re.findall(r"[\w.]*\w", text.lower()))
+    return re.search(".*".join(map(re.escape, parts)), text) is not None
+
+
+def says(entry, message):
+    """Returns whether an entry has a message: as its title, quoted, or in a table."""
+    quotes = [entry.title, *entry_search.quotes(entry)]
+    quotes += [token.content for token in entry.tokens if token.info == "text"]
+    return bool(entry_search.replaced(entry, message)) or any(
+        fits(quote, message) or fits(message, quote) for quote in quotes
+    )
+
+
+def links(entry, other):
+    """Returns whether one of two entries has a link to the other."""
+    pairs = ((entry, other), (other, entry))
+    return any(f"#{guide.slug(to.title)})" in start.text for start, to in pairs)
+
+
+def test_each_message_that_the_guide_quotes_leads_to_an_entry_that_has_it():
+    """From the quote alone: to the entry, or to one that has the same message, or leads on."""
+    quotes = [(entry, quote) for entry in guide.entries() for quote in entry_search.quotes(entry)]
+    wrong = []
+    for entry, quote in quotes:
+        found = explain.search(explain.read(quote).message)[:1]
+        if not found or not (found[0] == entry or says(found[0], quote) or links(found[0], entry)):
+            wrong.append((entry.address, quote, found and found[0].address))
+    assert not wrong, "\n".join(map(str, wrong))
+    assert len(quotes) > 230
 
 
 def explained(*words, stdin=""):
@@ -345,9 +379,37 @@ def test_an_unknown_message_is_one_line():
     process = explained("KeyError: 'foo'")
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr == (
-        "the guide knows nothing about \"KeyError: 'foo'\"; docs/migration.md lists its entries, "
-        "and to run the program as it is, unchanged: ./run_all.sh old old.py\n"
+        "the guide knows nothing about \"KeyError: 'foo'\"; docs/migration.md lists its entries\n"
     )
+
+
+@pytest.mark.parametrize(("line", "is_old"), [("tf.Session()", True), ("keras.Input([2])", False)])
+def test_an_unknown_message_of_an_old_program_names_the_way_to_run_it(tmp_path, line, is_old):
+    program = tmp_path / "program.py"
+    program.write_text(f"{line}\n")
+    frame = f'  File "{program}", line 1, in <module>\n    {line}\n'
+    process = explained(stdin=f"Traceback (most recent call last):\n{frame}KeyError: 'foo'\n")
+    assert process.returncode == 2 and "knows nothing" in process.stderr
+    assert ("./run_all.sh old" in process.stderr) == is_old
+
+
+NOT_RESTORED = """\
+Traceback (most recent call last):
+  File "/home/me/fit.py", line 86, in main
+    checkpoint.restore(FLAGS.checkpoint).assert_consumed()
+  File "/x/lib/python3.11/site-packages/tensorflow/python/checkpoint/checkpoint.py", line 1103, in f
+    raise AssertionError(
+AssertionError: Some objects had attributes which were not restored: 
+    <Variable path=momentum/iteration, shape=(), dtype=int64, value=0>: ['']
+    <Variable path=sequential/fc/logits/bias, shape=(2,), dtype=float32, value=[[ 0.24 -0.1]
+ [ 0.18814707 -0.08685675]]>: ['']
+"""
+
+
+def test_the_list_below_a_message_is_not_the_message():
+    report = explain.read(NOT_RESTORED)
+    assert report.headline.endswith("Some objects had attributes which were not restored:")
+    assert best(report.message) == "some-objects-had-attributes-which-were-not-restored"
 
 
 START = """\

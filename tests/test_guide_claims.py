@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import re
+import runpy
 import types
 
 import numpy as np
@@ -66,7 +67,19 @@ ARGUMENTS = {
     ),
     "Expected DataType for argument 'out_type' not 'n'.": lambda: tf.shape(LOGITS, "n"),
     "Argument(s) not recognized: {'lr': 0.1}": lambda: keras.optimizers.Adam(lr=0.1),
+    "Missing required positional argument": lambda: nn.conv2d(IMAGE, FILTERS, padding="SAME"),
+    "CheckpointManager.__init__() missing 1 required positional argument: 'max_to_keep'": lambda: (
+        tf.train.CheckpointManager(tf.train.Checkpoint(), "nowhere")
+    ),
+    "Value passed to parameter 'labels' has DataType float32 not in list of allowed values: int32, "
+    "int64": lambda: fit_with(nn.sparse_softmax_cross_entropy_with_logits),
 }
+
+
+def fit_with(loss):
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(2)])
+    model.compile("sgd", loss)
+    model.fit(np.ones([4, 2]), np.zeros([4], np.int64), verbose=0)
 
 
 def gradient_twice():
@@ -250,11 +263,30 @@ def test_when_batch_norm_of_keras_moves_its_averages():
     assert layer.moving_mean.numpy() == moved
 
 
-def test_variance_is_divided_by_n_or_by_one_less():
+def test_variance_is_divided_by_n_or_by_one_less(tmp_path):
     h, layer = tf.constant([1.0, 3.0], shape=[2, 1, 1, 1]), keras.layers.BatchNormalization()
     layer(h, training=True)
     assert layer.moving_variance.numpy() == pytest.approx(0.99 * 1 + 0.01 * 1)
     assert v1.nn.fused_batch_norm(h, [1.0], [0.0])[2].numpy() == pytest.approx(2)
+    (entry,) = [entry for entry in guide.entries() if entry.title == "Batch norm"]
+    (block,) = [t.content for t in entry.tokens if t.content.startswith("class BatchNorm(keras")]
+    (tmp_path / "layer.py").write_text(block)
+    names = runpy.run_path(str(tmp_path / "layer.py"), {"keras": keras, "tf": tf})
+    fused = names["BatchNorm"](momentum=0.9)
+    np.testing.assert_allclose(fused(h, training=True), layer(h, training=True), rtol=1e-3)
+    assert fused.moving_mean.numpy() == pytest.approx(0.1 * 2)
+    assert fused.moving_variance.numpy() == pytest.approx(0.9 * 1 + 0.1 * 2)
+
+
+def test_a_module_opens_its_scope_nowhere_by_itself():
+    class Conv(tf.Module):
+        def __init__(self):
+            super().__init__(name="conv1")
+            self.outside = tf.Variable(0.0, name="W")
+            with self.name_scope:
+                self.inside = tf.Variable(0.0, name="W")
+
+    assert (Conv().outside.name, Conv().inside.name) == ("W:0", "conv1/W:0")
 
 
 def epochs(callbacks, losses):

@@ -1,5 +1,6 @@
 """Tells the direction of stripes: old.py in TensorFlow 2."""
 
+import itertools
 import os
 
 import stripes
@@ -106,15 +107,17 @@ class Trainer(tf.Module):
         self.global_step = tf.Variable(0, trainable=False, dtype=tf.int64, name="global_step")
 
     def learning_rate(self):
-        stair = tf.floor(tf.cast(self.global_step, tf.float32) / 50)
-        return FLAGS.learning_rate * tf.pow(0.5, stair)
+        with tf.name_scope("learning_rate"):
+            stair = tf.floor(tf.cast(self.global_step, tf.float32) / 50)
+            return FLAGS.learning_rate * tf.pow(0.5, stair)
 
     @tf.function(input_signature=[IMAGES, LABELS])
     def train_step(self, images, labels):
         with tf.GradientTape() as tape:
             logits = self.model(images, FLAGS.keep_prob, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_mean(losses)
+            with tf.name_scope("loss"):
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+                loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, self.model.trainable_variables)
         learning_rate = self.learning_rate()
         self.optimizer.apply(gradients, learning_rate)
@@ -140,8 +143,10 @@ def main(_):
 
     with tf.summary.create_file_writer(FLAGS.logdir).as_default():
         tf.summary.graph(trainer.train_step.get_concrete_function().graph)
+        start = int(trainer.global_step)
         batches = stripes.batches(train[0], train[1], FLAGS.batch_size, seed=3)
-        for step in range(int(trainer.global_step) + 1, FLAGS.max_steps + 1):
+        batches = itertools.islice(batches, start, None)  # without those of the steps before
+        for step in range(start + 1, FLAGS.max_steps + 1):
             loss, learning_rate = trainer.train_step(*next(batches))
             if step % 50 == 0:
                 print(f"step {step}, loss {loss:.4f}")
