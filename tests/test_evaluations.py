@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import ROOT
-from test_strangers import judge  # noqa: F401  a fixture
+from test_strangers import judge, operations  # noqa: F401  judge is a fixture
 
 from compare.parity import evaluations, first_difference, strangers
 from compare.parity.mapping import Mapping
@@ -240,6 +240,15 @@ def test_other_weights_in_the_evaluation(compared):
     assert report["causes"] == [evaluations.WEIGHTS.format(names="w")]
     report = compared(averages, {**averages, "outputs/0": OTHERS})
     assert "the forward pass computes something else" in report["causes"][0]
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_the_mean_of_the_batch_that_a_cond_may_not_take(tmp_path, is_taken):
+    """Old code computes it outside of the tf.cond that chooses between it and the average."""
+    mean = X.mean(0)
+    rows = ("Placeholder", 1, [], X), ("Mean", 2, [0], mean), ("Squeeze", 2, [1], mean)
+    chosen = "Merge", 3, [2], mean if is_taken else mean + 1
+    assert evaluations._batch_norm(operations(tmp_path, "old", *rows, chosen), [6]) == is_taken
 
 
 @pytest.mark.parametrize(

@@ -1185,6 +1185,41 @@ def test_what_a_call_is_not_given_behind_a_fused_operation(tmp_path):
     assert lines.locate(old, new).candidate.place == "new.py:8"
 
 
+def test_a_difference_too_small_to_show_in_a_loss(tmp_path):
+    """An epsilon beside a variance: the mean that follows is the same but for 1e-7."""
+    square = X * X + 1.0
+
+    def side(name, epsilon):
+        rows = [INPUT, ("Square", 2, [0], square), ("AddV2", 3, [1], square + epsilon)]
+        return operations(tmp_path, name, *rows, ("Mean", 4, [2], 2.51237 + epsilon * 2e-3))
+
+    found = lines.locate(side("old", 1e-3), side("new", 5e-4))
+    assert (found.reference.place, found.candidate.place) == ("old.py:3", "new.py:3")
+
+
+def test_what_a_loop_leaves_in_its_last_step_is_no_difference(tmp_path):
+    """Nothing is computed of it; the difference is in the loss."""
+    tanh = np.tanh(X)
+    old = operations(
+        tmp_path, "old", INPUT, ("Tanh", 2, [0], tanh), ("Sum", 3, [1], tanh.sum() + 0.1)
+    )
+    rows = INPUT, ("Mul", 5, [0], X * 7), ("Tanh", 2, [0], tanh), ("Mean", 3, [2], tanh.mean())
+    assert lines.locate(old, operations(tmp_path, "new", *rows)).candidate.place == "new.py:3"
+
+
+def test_parts_that_are_joined_in_another_order(tmp_path):
+    both, other = np.hstack([X, 2 * X]), np.hstack([2 * X, X])
+    kernel = numbers(10, 3, seed=4)
+
+    def side(name, joined):
+        rows = [INPUT, ("Mul", 2, [0], 2 * X), ("ConcatV2", 3, [0, 1], joined)]
+        weights = ("ReadVariableOp", 4, [], kernel)
+        return operations(tmp_path, name, *rows, weights, ("MatMul", 4, [2, 3], joined @ kernel))
+
+    found = lines.locate(side("old", both), side("new", other))
+    assert (found.reference.place, found.candidate.place) == ("old.py:3", "new.py:3")
+
+
 CALLED = "new.py:5 < new.py:1 << new.py:8 < new.py:2"  # line 5 makes a layer, line 8 calls it
 
 

@@ -53,6 +53,7 @@ MOST_NAMES = 4
 MOST_STEPS = 3  # whose evaluations are compared, the latest
 PARTLY_CLOSE = 1e-3
 CLOSE = 1e-4  # relative difference of two operations that hold the same
+CHOICES = ("If", "Merge", "Select", "SelectV2", "StatelessIf")
 READS = ("ReadVariableOp", "VariableV2", "Identity")  # of a variable
 IN_TRAINING = re.compile(r"train\w*\s*=\s*(True|1)\b|[(,]\s*True\s*[,)]")
 # Words of a line that passes its caller's mode on.
@@ -553,9 +554,23 @@ def _batch_norm(side: lines.Operations, calls: list[int]) -> bool:
                 batch = side.values[other].reshape(shape)[: calls[0] if calls else None]
                 means = batch.reshape(-1, shape[-1])
                 # The operations may have fewer examples than the call.
-                if np.all(np.abs(means.mean(0) - value) <= 0.2 * means.std(0) + 1e-6):
+                is_mean = np.all(np.abs(means.mean(0) - value) <= 0.2 * means.std(0) + 1e-6)
+                if is_mean and _is_chosen(side, number):
                     return True
     return False
+
+
+def _is_chosen(side: lines.Operations, number: int) -> bool:
+    """Says whether a value goes on; a `tf.cond` may take another instead, such as an average."""
+    queue = [number]
+    while queue:
+        for user in side.users[queue.pop()]:
+            kind = side.about[user]["type"]
+            if kind in lines.FORMS:
+                queue.append(user)
+            elif kind in CHOICES:
+                return bool(np.allclose(side.values[user], side.values[number], rtol=CLOSE))
+    return True
 
 
 def _explain(match: Match, operations, names: list[str]):
