@@ -74,7 +74,8 @@ NO_GRADIENT = (
 )
 BACKWARD = (
     "The losses agree, but the gradients of {names} differ: a tf.stop_gradient or a custom "
-    "gradient on a path to them, or a term of the loss that is 0 here."
+    "gradient on a path to them, a term of the loss that is 0 here, or a mask or lengths that "
+    "change nothing while the biases are 0."
 )
 APPLIED = (
     "The gradients that the optimizer is given ({names}) differ, which are made of several runs: "
@@ -196,6 +197,7 @@ IN_SCHEDULE = "schedule"  # of the optimizer's learning rate
 # optimizer's; because of which the candidate, or the reference, does not train them.
 ASSIGNED, BESIDES = "assigned", "besides the optimizer"
 STOPPED, STOPPED_IN_REFERENCE = "stopped", "stopped in the reference"
+ON_THE_WAY = "on the way"  # the line that stops their gradient, or else calls their layer
 AGAIN = "again"  # the line that assigns them a second time in a forward pass
 PENALIZED = "penalized"  # the line that adds a penalty to the loss, where no layer does
 STOPS = STOPPED, STOPPED_IN_REFERENCE
@@ -646,7 +648,7 @@ class Evidence:
                 return Cause([text], (STOPS[1 - index], missing))
         if self._prefix == "gradients/":
             return Cause([APPLIED.format(names=_list(differing))], IN_STEP)
-        return Cause([BACKWARD.format(names=_list(differing))], (STOPPED, list(differing)))
+        return Cause([BACKWARD.format(names=_list(differing))], (ON_THE_WAY, list(differing)))
 
     def clipping(self):
         """Of an optimizer that scales its steps, such as Adam, the effect may show steps later."""

@@ -608,6 +608,10 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
             both = zip(sides, sides[::-1], names)
             return lines.Located(*(lines.of_penalty(side, other, n) for side, other, n in both))
         made = [lines.of_variables(side, n) for side, n in zip(sides, names)]
+        if place[0] == evidence.ON_THE_WAY:
+            stop = lines.of_stop(sides[1], sides[0])
+            made[1] = stop or lines.of_call(sides[1], names[1]) or made[1]
+            return lines.Located(*made)
         which = 1 if place[0] == evidence.STOPPED else 0
         made[which] = lines.of_untrained(sides[which], sides[1 - which], names[which])
         return lines.Located(*made)
