@@ -92,6 +92,8 @@ def check_the_numbers(printed):
     accuracies = re.findall(r"test accuracy (\S+)", "\n".join(printed.values()))
     assert len(accuracies) == 4 and min(map(float, accuracies)) > 0.9
     assert accuracies[0] == accuracies[2]  # the old program's, and that of its checkpoint
+    (loss,) = re.findall(r"step 250, loss (\S+)", "\n".join(printed.values()))
+    assert float(loss) < 0.1  # with the first batches once more it is 0.16
     seconds = [
         float(number)
         for output in printed.values()
