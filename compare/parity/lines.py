@@ -409,11 +409,15 @@ def _end(reference: Operations, candidate: Operations, close: float) -> Located 
 
 def _turned(sides, first: int, ours: int, main: int, back: list, close: float):
     """Returns the lines that put the same numbers in another order for one operation in both, or
-    None. What is flat has one layout. Where one program turns nothing, it is its flattening."""
+    None. What is flat has one layout, as has what has the same shape in both. Where one program
+    turns nothing, it is its flattening."""
     reference, candidate = sides
-    is_flat = len(candidate.shapes[main]) < 3 and len(candidate.about[first]["inputs"]) > 1
     other = _main_input(reference, ours, back)
-    if _type(reference, ours) != _type(candidate, first) or not is_flat or other is None:
+    if _type(reference, ours) != _type(candidate, first) or other is None:
+        return None
+    shape = candidate.shapes[main]
+    is_alike = len(shape) < 3 or shape == reference.shapes[other]
+    if not is_alike or len(candidate.about[first]["inputs"]) < 2:
         return None
     moved = _reordered(candidate, main, reference, close)
     turned = _reordered(reference, other, candidate, close)
