@@ -533,6 +533,32 @@ def test_a_constraint(tmp_path, is_of_one):
     assert found.place == (["w"] if is_of_one else (evidence.BESIDES, ["w", "v"]))
 
 
+def test_an_update_that_rounds_as_its_gradient_does_tells_no_rule(tmp_path):
+    """A single number fits any rule, so its rounding in an earlier step is no evidence."""
+
+    def side(name, rounded, factor):
+        w, v, slots, steps = W, np.zeros(1), [0.1, 0.1], []
+        for t in (1, 2):
+            given = 0.1 * t * (1 + rounded) * np.ones(1)
+            used, slots[0] = adagrad(0.9 * G, slots[0])
+            w = w - 0.1 * (factor if t == 2 else 1) * used
+            used, slots[1] = adagrad(0.9 * given, slots[1])
+            v = v - 0.1 * used
+            known = {"gradients/v": 0.9 * given, "constants/Adagrad/learning_rate": [0.1]}
+            more = {"v": v, "differentiated/v": given, **(known if factor == 1 else {})}
+            steps.append(step(weights=w, given=0.9 * G, **more))
+            if factor > 1:
+                del steps[-1]["gradients/w"]
+        return recording(tmp_path / name, {"w": W, "v": np.zeros(1)}, *steps)
+
+    sides = [side("a.npz", 0.0, 1), side("b.npz", 1e-6, 2)]
+    found = mapping.find(*sides, lambda name: None)
+    parting = envelope.part(*sides, [sides[0]], [0, 1, 2], found)
+    cause = evidence.explain(*sides, found, parting, [sides[0]])
+    assert "the update is 2 times that of the rule" in cause.texts[0]
+    assert "They differ so since" not in cause.texts[0]
+
+
 def test_gradients_that_are_applied_twice(tmp_path):
     other = numbers(4, 3, seed=6)
     sides = [

@@ -805,12 +805,17 @@ class Evidence:
             if start is not None and pair is not None:
                 every[name] = start[0], pair[0] - start[0], pair[1] - start[1]
                 _, ours, theirs = every[name]
-                rest = np.linalg.norm(theirs - ours)
-                is_rounding = rest <= ROUNDED * np.linalg.norm(pair[0])
-                away[name] = 0.0 if is_rounding else rest / (np.linalg.norm(ours) + 1e-30)
+                rest, size = np.linalg.norm(theirs - ours), np.linalg.norm(ours) + 1e-30
+                rounding = ROUNDED * np.linalg.norm(pair[0]) + 4 * size * self._apart(name)
+                away[name] = 0.0 if rest <= rounding else rest / size
         most = max(away.values(), default=0.0)
         found = {name: every[name] for name, rest in away.items() if rest > most / 100}
         return found, all(not away[name] for name in away if name not in found)
+
+    def _apart(self, name):
+        """Returns the relative difference of a weight's gradients, which agree."""
+        ours, theirs = self._gradients().get(name, (0, 0))
+        return np.linalg.norm(theirs - ours) / (np.linalg.norm(ours) + 1e-30)
 
     def earlier_rule(self):
         """A small change of an optimizer shows in an earlier step's updates, before the weights
