@@ -228,12 +228,16 @@ def test_two_processes_have_the_bits_of_one(run, tmp_path):
 @pytest.mark.parametrize(
     ("style", "tolerances", "verdict"),
     [
-        ("tf1_style", ["--rtol=1e-5", "--atol=1e-5"], "within tolerance"),
+        ("tf1_style", ["--rtol=3e-5", "--atol=3e-5"], "within tolerance"),
         ("tf2_style", [], "bit-identical"),
     ],
 )
 def test_three_workers_against_three_replicas(run, style, tolerances, verdict):
-    """The accumulators of TensorFlow 1 add in the order of arrival, so the last bits differ."""
+    """The accumulators of TensorFlow 1 add in the order of arrival, so the last bits differ.
+
+    The order is another in each run: of nine runs, eight were 0.5 to 0.8 times 1e-5 apart, and one
+    more than 1e-5. The tolerance is about three times that.
+    """
     flags = ["--dataset=digits", "--max_steps=300", "--batch_size=48", "--eval_every=0", "--nolog"]
     flags += ["--threads=1", "--trace_every=50"]
     one = ["--replicas=3", "--run_dir=one", "--trace_file=one.npz"]
