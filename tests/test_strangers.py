@@ -157,9 +157,9 @@ def test_averages_of_weights_in_another_order_than_the_weights(tmp_path):
     def started(path, named):
         kept = {named[name]: start[name] for name in named}
         averages = {named[name]: start[name] + 0.2 * moved[name] for name in named}
-        slots = [{"slot": moved["a"] * factor} for factor in (0, -1)]  # in a row with the averages
-        first = {**start, **slots[0], **kept}
-        return recording(tmp_path / path, first, {**after, **given, **slots[1], **averages})
+        first = {**start, "slot": np.zeros(4), **kept}  # in a row with the averages
+        last = {**after, **given, "slot": -moved["a"], **averages}
+        return recording(tmp_path / path, first, last)
 
     ours = started("a.npz", {name: f"{name}/ExponentialMovingAverage" for name in start})
     theirs = started("b.npz", {"b": "Variable", "w": "Variable_1", "a": "Variable_2"})
@@ -1733,7 +1733,7 @@ def _texts(block, before, after):
 
 CHANGES_IN_CI = (
     *("image_tape twice_called", "words_fit no_sample_weight", "vae_fit no_half"),
-    "vae_tape function",
+    *("vae_tape function", "prices_fit own_schedule", "prices_fit own_loss"),
 )
 
 

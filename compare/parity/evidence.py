@@ -844,7 +844,10 @@ class Evidence:
         for name, (weight, ours, theirs) in differing.items():
             away = np.linalg.norm(theirs - ours)
             rounding = ROUNDED * np.linalg.norm(weight) / away if away else 1.0
-            multiple = _multiple(weight, theirs - ours, min(max(CLOSE, rounding), 0.05))
+            close = min(max(CLOSE, rounding), 0.05)
+            # It may be taken of the weight before the update, or after it.
+            found = [_multiple(w, theirs - ours, close) for w in (weight, weight + ours)]
+            multiple = found[1] if found[0] is None else found[0]
             if multiple is None:
                 return None
             multiples[name] = multiple
@@ -853,7 +856,7 @@ class Evidence:
         value = float(np.median(list(multiples.values())))
         sign = "plus" if value > 0 else "minus"
         text = DECAY.format(names=_list(multiples), sign=sign, value=abs(value))
-        return Cause([text], IN_OPTIMIZER)
+        return Cause([text], (BESIDES, list(multiples)))
 
     def rule(self):
         """One program's update is that of the other's optimizer, but for one change."""

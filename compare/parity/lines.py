@@ -15,9 +15,10 @@ from shared import recorder, user_lines
 # Relative difference of two tensors that hold the same. If all match by the first, a mistake may be
 # too small for it.
 CLOSE = (1e-4, 1e-5, 2e-6)
-# An operation that is computed from the same numbers, up to the second, and differs by the first up
-# to the third is the same with another constant, if it does not amplify what its inputs round.
-SLIGHT, INPUTS_AGREE, NEAR = 1e-5, 1e-6, 2e-2
+# A small difference, such as that of another epsilon: the inputs of an operation differ by less
+# than INPUTS_AGREE, and its result by more than SLIGHT and less than NEAR. Single numbers that
+# differ by more than NUMBERS_AGREE show it too. Operations that AMPLIFY rounding do not count.
+SLIGHT, INPUTS_AGREE, NEAR, NUMBERS_AGREE = 1e-5, 1e-6, 2e-2, 2e-7
 AMPLIFY = ("Exp", "Log", "LogSoftmax", "Mean", "Softmax", "SquaredDifference", "Sub", "Sum")
 # Operations whose result does not depend on the values of their input.
 SHAPES = ("OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike")
@@ -245,11 +246,10 @@ def locate(reference: Operations, candidate: Operations, is_called=False) -> Loc
 
 
 def _slight(reference: Operations, candidate: Operations) -> Located | None:
-    """Returns the operation that is computed from the same numbers and differs by little, but by
-    more than it can round: what depends on it may agree within `CLOSE`."""
-    of_numbers = INPUTS_AGREE / 5
+    """Returns where the forward passes part by little, or None if the first difference is no small
+    one. What follows it may agree within `CLOSE`, such as the mean of a loss."""
     back, partners = (
-        [_partner(a, n, b, SLIGHT, of_numbers=of_numbers) for n in range(len(a.about))]
+        [_partner(a, n, b, SLIGHT, of_numbers=NUMBERS_AGREE) for n in range(len(a.about))]
         for a, b in ((reference, candidate), (candidate, reference))
     )
     others = reference.apart(back)
@@ -300,7 +300,7 @@ def _locate(reference, candidate, close: float, is_called=False) -> Located | No
     line = candidate.line(first, _call(candidate, first, partners, reference, ours))
     agree = sum(partner is not None for partner in partners[:first])
     before = sum(number not in inside for number in range(first))
-    other, lacks = _other_line(sides, first, ours, mains[first], back, close, is_called)
+    other, lacks = _other_line(sides, first, ours, mains[first], back, is_called)
     theirs = None if ours is None else reference.line(ours)
     if ours is not None and mains[first] is not None and not other:
         turned = _turned(sides, first, ours, mains[first], back, close)
@@ -320,7 +320,7 @@ def _draws(side: Operations, number: int, partners: list) -> str:
 
 
 def _other_line(
-    sides, first: int, ours, main, back: list, close: float, is_called: bool
+    sides, first: int, ours, main, back: list, is_called: bool
 ) -> tuple[SourceLine | None, str]:
     """Returns the line to be named instead of that of the candidate's first operation that parts,
     or None; and the type of an operation that it lacks, or "".
@@ -408,9 +408,9 @@ def _end(reference: Operations, candidate: Operations, close: float) -> Located 
 
 
 def _turned(sides, first: int, ours: int, main: int, back: list, close: float):
-    """Returns the lines that put the same numbers in another order for one operation in both, or
-    None. What is flat has one layout, as has what has the same shape in both. Where one program
-    turns nothing, it is its flattening."""
+    """Returns both lines that order the input of an operation, if it has the same numbers in
+    another order in the two programs; else None. Two layouts of one tensor are no other order: the
+    shapes differ. Where a program orders nothing, the line is that of the input."""
     reference, candidate = sides
     other = _main_input(reference, ours, back)
     if _type(reference, ours) != _type(candidate, first) or other is None:

@@ -178,10 +178,8 @@ def _pair_slots(found, reference, candidate):
 
 
 def exchange(reference: Recording, candidate: Recording, found: Mapping) -> None:
-    """Corrects the pairs of weights that start with equal values, such as biases: of these each
-    belongs to the one with the same gradient in the first step. What starts alike and is exchanged
-    changes nothing else, so both programs have computed what they would have with the right pairs.
-    """
+    """Pairs weights that start with equal values, such as biases, by their gradients in the first
+    step. Neither program has to run again, because both start from the same values either way."""
     groups = {}
     for name in found.weights:
         if name not in found.transposed and "," not in found.weights[name]:
@@ -205,15 +203,14 @@ def exchange(reference: Recording, candidate: Recording, found: Mapping) -> None
 
 
 def _gradient(recording, name):
-    return recording.values.get(
-        (recording.steps[min(1, len(recording.steps) - 1)], f"differentiated/{name}")
-    )
+    step = recording.steps[min(1, len(recording.steps) - 1)]
+    return recording.values.get((step, f"differentiated/{name}"))
 
 
 def _are_close(ours, theirs):
     if ours is None or theirs is None:
         return ours is theirs
-    return bool(np.abs(ours - theirs).max() <= 1e-3 * np.abs(ours).max())
+    return bool(np.linalg.norm(ours - theirs) <= 1e-3 * np.linalg.norm(ours))
 
 
 def _pair_averages(found, reference, candidate, owners):
