@@ -114,6 +114,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --random=aligned: draw other random numbers in evaluations",
     )
     parser.add_argument(
+        "--noise_order",
+        metavar="NUMBERS",
+        help="with --random=aligned: whose noise each layer draws in the order of the calls, such "
+        "as 0,2,1",
+    )
+    parser.add_argument(
         "--weights", metavar="FILE", help="an .npz of variables' initial values, by their names"
     )
     parser.add_argument(
@@ -158,6 +164,9 @@ def of_arguments(options: argparse.Namespace) -> Recorder | None:
     recorder = Recorder(trace, options.last_step, start, options.random)
     recorder.disturbs = options.disturb
     recorder.draws_other = options.other_noise
+    recorder.noise_order = [
+        int(number) for number in (options.noise_order or "").split(",") if number
+    ]
     recorder.evaluates(_arrays("--evaluation_weights", options.evaluation_weights), options)
     recorder.batches = FedBatches(batches) if batches else None
     if options.operations and options.operations_of is None:
@@ -201,9 +210,10 @@ class OperationsFile:
 
         Parameters
         ----------
-        operations : in an order in which each comes after those that it depends on. Keys: name,
-            type, line, inputs (numbers of other operations).
-        values : the first output of each.
+        operations : in an order in which each comes after those that it depends on; one with
+            several results has an entry for each. Keys: name, type, line, inputs (numbers of
+            other entries).
+        values : the result of each.
         """
         first = len(self._operations)
         for operation in operations:
@@ -221,36 +231,64 @@ class OperationsFile:
             self.write([], [])
 
 
-def describe(operations: list, line: Callable) -> list[dict]:
-    """Returns what `OperationsFile.write` takes of TensorFlow's operations.
+def noise(completed: int, layer: int, shape: tuple, kind: str = "uniform") -> np.ndarray:
+    """Returns the noise of a layer after some steps: float32 [...]; see `Recorder.noise`."""
+    random = np.random.RandomState([completed, layer])
+    if kind == "uniform":
+        return random.random_sample(shape).astype(np.float32)
+    found = random.standard_normal(shape)
+    while kind == "truncated normal" and np.any(np.abs(found) > 2):
+        found = np.where(np.abs(found) > 2, random.standard_normal(shape), found)
+    return found.astype(np.float32)
+
+
+def results(operations: list, ends: list) -> list:
+    """Returns the outputs of operations that others of them take, or that are among `ends`.
+
+    An operation such as a loop or a split has several.
 
     Parameters
     ----------
-    operations : in an order in which each comes after those that it depends on.
+    operations : of one graph of TensorFlow, in the order of the result.
+    ends : tensors.
+    """
+    taken = {tensor.name for operation in operations for tensor in operation.inputs}
+    taken.update(tensor.name for tensor in ends)
+    return [
+        tensor for operation in operations for tensor in operation.outputs if tensor.name in taken
+    ]
+
+
+def describe(tensors: list, line: Callable) -> list[dict]:
+    """Returns what `OperationsFile.write` takes of TensorFlow's tensors.
+
+    Parameters
+    ----------
+    tensors : of one graph, in an order in which each comes after those that it depends on.
     line : function of an operation; returns the user's line that made it.
     """
-    numbers = {operation: number for number, operation in enumerate(operations)}
+    numbers = {tensor.name: number for number, tensor in enumerate(tensors)}
 
-    def inputs(operation) -> list[int]:
-        """Returns the nearest operations with a number; a graph with a loop has cycles."""
-        found, seen, queue = set(), set(), [tensor.op for tensor in operation.inputs]
+    def inputs(tensor) -> list[int]:
+        """Returns the nearest tensors with a number; a graph with a loop has cycles."""
+        found, seen, queue = set(), set(), list(tensor.op.inputs)
         while queue:
             before = queue.pop()
-            if before in numbers:
-                found.add(numbers[before])
-            elif before not in seen:
-                seen.add(before)
-                queue += [tensor.op for tensor in before.inputs]
-        return sorted(found - {numbers[operation]})
+            if before.name in numbers:
+                found.add(numbers[before.name])
+            elif before.name not in seen:
+                seen.add(before.name)
+                queue += before.op.inputs
+        return sorted(found - {numbers[tensor.name]})
 
     return [
         {
-            "name": operation.name,
-            "type": operation.type,
-            "line": line(operation),
-            "inputs": inputs(operation),
+            "name": tensor.op.name,
+            "type": tensor.op.type,
+            "line": line(tensor.op),
+            "inputs": inputs(tensor),
         }
-        for operation in operations
+        for tensor in tensors
     ]
 
 
@@ -368,6 +406,7 @@ class Recorder:
         self.evaluated_group = None  # the number of its calls
         self.is_updating = False  # whether a step is being made, where that is known
         self.draws_other = False  # whether evaluations draw other random numbers
+        self.noise_order = []  # whose noise each layer draws, in the order of the calls
         self.keeps_evaluations = False  # whether evaluations are recorded at all
         self._more_evaluations = 0  # kept besides those after steps with full values
         self._evaluation_weights = {}
@@ -609,15 +648,11 @@ class Recorder:
         kind : "uniform" in [0, 1), "normal", or "truncated normal".
         is_evaluation : whether no step is being made.
         """
+        if layer < len(self.noise_order):
+            layer = self.noise_order[layer]
         if is_evaluation and self.draws_other:
             layer += OTHER_NOISE
         shape = tuple(shape)
         if self.random == "off":
             return np.full(shape, 0.999999 if kind == "uniform" else 0, np.float32)
-        random = np.random.RandomState([completed, layer])
-        if kind == "uniform":
-            return random.random_sample(shape).astype(np.float32)
-        found = random.standard_normal(shape)
-        while kind == "truncated normal" and np.any(np.abs(found) > 2):
-            found = np.where(np.abs(found) > 2, random.standard_normal(shape), found)
-        return found.astype(np.float32)
+        return noise(completed, layer, shape, kind)

@@ -1,5 +1,6 @@
 """parity old.py new.py: pairs the variables, judges by the reference's rounding, finds the line."""
 
+import difflib
 import os
 import re
 import shlex
@@ -1768,14 +1769,13 @@ def test_a_changed_program(judge, tmp_path, change):
     assert report["verdict"] == strangers.DIFFERENT, report
     assert re.search(change.cause, report["causes"][0])
     named = report["located"]["candidate"]["place"]
-    lines_of_file = path.read_text().splitlines()
-    right = {
-        f"{path}:{number}"
-        for number, line in enumerate(lines_of_file, 1)
-        if any(place in line for place in change.places)
-        or (not change.places and line.strip() and line not in text.splitlines())
-    }
-    assert named in right
+    before, after = text.splitlines(), theirs.splitlines()
+    if change.places:
+        right = [n for n, line in enumerate(after) if any(p in line for p in change.places)]
+    else:
+        blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+        right = [n for kind, *_, low, high in blocks if kind != "equal" for n in range(low, high)]
+    assert named in [f"{path}:{n + 1}" for n in right]
 
 
 @pytest.mark.parametrize(

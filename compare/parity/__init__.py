@@ -8,7 +8,8 @@
 
 Two programs (old.py new.py) are recorded as they are. For --reference and --candidate, each needs
 two lines that record its loss and its variables with shared.trace.Trace. If the programs differ,
-parity runs both again and records more around that step. Exit 0 if they agree, else 1.
+parity runs both again and records more around that step. Exit 0 if they agree, 1 if
+not, 2 if a program fails.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from compare.parity import evidence, lines, mapping
+from compare.parity import evidence, lines, mapping, usage
 from compare.parity.envelope import ENVELOPES, ROUNDING, difference
 from compare.parity.first_difference import DIFFERENT, IDENTICAL
 from compare.parity.mapping import Mapping
@@ -47,7 +47,6 @@ PARTLY = (
     "Of the evaluation one program gives what the other computes further, such as logits and their "
     "softmax. That is no difference, because a program may do so later."
 )
-NOISE = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # draws the noise that is the same in both
 RANDOM_TYPES = re.compile("Random|Multinomial")
 MOST_NAMES = 4
 MOST_STEPS = 3  # whose evaluations are compared, the latest
@@ -56,10 +55,6 @@ CLOSE = 1e-4  # relative difference of two operations that hold the same
 CHOICES = ("If", "Merge", "Select", "SelectV2", "StatelessIf")
 READS = ("ReadVariableOp", "VariableV2", "Identity")  # of a variable
 IN_TRAINING = re.compile(r"train\w*\s*=\s*(True|1)\b|[(,]\s*True\s*[,)]")
-# Words of a line that passes its caller's mode on.
-PASSES_ON = re.compile(
-    r"\b(is_?)?train\w*\b(?!\s*=\s*(True|False|1|0)\b)|\bdropout\([^,()]+,\s*(rate\s*=\s*)?[a-z_]\w*\s*[,)]",
-)
 
 
 @dataclass
@@ -668,7 +663,7 @@ def _is_noisy(side: lines.Operations, number: int) -> bool:
     for _ in range(4):
         near |= {other for at in near for other in side.about[at]["inputs"]}
     types = [side.about[at]["type"] for at in near]
-    return any(kind in NOISE or RANDOM_TYPES.search(kind) for kind in types)
+    return any(kind in usage.NOISE or RANDOM_TYPES.search(kind) for kind in types)
 
 
 def _makes_zeros(side: lines.Operations, number: int) -> bool:
@@ -692,9 +687,7 @@ def _outside(side: lines.Operations, line: lines.SourceLine) -> lines.SourceLine
         return line
     texts, at = [user_lines.text(place) for place in calls], calls.index(line.place)
     literal = [n for n in range(at, len(calls)) if IN_TRAINING.search(texts[n])]
-    while not literal and at + 1 < len(calls) and PASSES_ON.search(texts[at]):
-        at += 1
-    at = literal[0] if literal else at
+    at = literal[0] if literal else lines.passed_on(calls, at)
     if calls[at] == line.place:
         return line
     inside = line.inside or line.place

@@ -21,6 +21,7 @@ from shared.trace import Recording
 
 CLOSE = 2e-3  # relative residual up to which one tensor is a multiple of another
 ROUNDED = 2e-7  # relative difference of weights that one rounded update leaves
+NO_FACTOR = 1e-4  # from 1: another small difference, not a weight of the loss
 CLOSE_DATA = 1e-6  # relative difference of data that were scaled in another order
 
 DATA = "The step's data differ: {what}."
@@ -143,8 +144,8 @@ MOMENTUM = (
     "momentum (decay) of batch norm."
 )
 TWICE = (
-    "Only moving averages differ, and each moves {factor:.4g} times as far in the candidate: the "
-    "model is called twice in a step with training=True, so batch norm's averages move twice."
+    "Batch norm's averages move {factor:.4g} times as far in the candidate: the model is called "
+    "twice in a step with training=True."
 )
 UNBIASED = (
     "Only moving variances differ, by n/(n-1) with n of about {n}: one program averages the "
@@ -263,6 +264,7 @@ def explain(
         case.penalty,
         case.earlier_rule,
         case.scaled,
+        case.called_twice,
         case.averages,
         case.averaged_weights,
         case.forward,
@@ -516,6 +518,8 @@ class Evidence:
         if not low > 0 or high / low - 1 > CLOSE:
             return None
         factor = float(np.median(list(factors.values())))
+        if abs(factor - 1) < NO_FACTOR:
+            return None
         if self.losses_agree:
             which = "all of the candidate's gradients"
             if len(every) < len(self._gradients()):
@@ -539,6 +543,21 @@ class Evidence:
             which = "a weight of the loss, or what its sum is divided by (all examples, those of "
             which += "nonzero weight, or the sum of the weights)"
         return Cause([SCALED.format(factor=factor, which=which)], FORWARD_PASS)
+
+    def called_twice(self):
+        """Batch norm's averages move twice, and dropout in the second call draws other noise."""
+        names = [name for name in self.parting.tensors if mapping.role(name).startswith("moving")]
+        if not self.twice or not names or self.losses_agree:
+            return None
+        factors = []
+        for name in names:
+            pair, start = self.both(name), self.value(self.sides[0], name, self.before)
+            if pair is None or start is None:
+                return None
+            factors.append(_multiple(pair[0] - start, pair[1] - start))
+        if None in factors or max(factors) / min(factors) - 1 > CLOSE or not 1 < factors[0] < 2:
+            return None
+        return Cause([TWICE.format(factor=factors[0])], (AGAIN, names))
 
     def averages(self):
         """The forward pass and the gradients agree; only batch norm's averages differ."""
@@ -851,7 +870,9 @@ class Evidence:
             if multiple is None:
                 return None
             multiples[name] = multiple
-        if not multiples or not self._tells(multiples):
+        # Of a weight that was 0, such as a new bias, what it is after the update is the update.
+        is_known = any(np.linalg.norm(w) > np.linalg.norm(o) for w, o, _ in differing.values())
+        if not multiples or not is_known or not self._tells(multiples):
             return None
         value = float(np.median(list(multiples.values())))
         sign = "plus" if value > 0 else "minus"

@@ -4,6 +4,7 @@ Of the candidate's operations that have no match, those count that no matched op
 the others only compute the same in another way. The first that counts is where they part.
 """
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ CLOSE = (1e-4, 1e-5, 2e-6)
 # differ by more than NUMBERS_AGREE show it too. Operations that AMPLIFY rounding do not count.
 SLIGHT, INPUTS_AGREE, NEAR, NUMBERS_AGREE = 1e-5, 1e-6, 2e-2, 2e-7
 AMPLIFY = ("Exp", "Log", "LogSoftmax", "Mean", "Softmax", "SquaredDifference", "Sub", "Sum")
+# Words of a line that passes its caller's mode on.
+PASSES_ON = re.compile(
+    r"\b(is_?)?train\w*\b(?!\s*=\s*(True|False|1|0)\b)|\bdropout\([^,()]+,\s*(rate\s*=\s*)?[a-z_]\w*\s*[,)]",
+)
 # Operations whose result does not depend on the values of their input.
 SHAPES = ("OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike")
 # Operations that only give their input another form, and types that do the same.
@@ -31,8 +36,16 @@ SAME_TYPES = {
     "ConcatV2": "Concat",
     "MaxPoolV2": "MaxPool",
 }
+# Numbers that are this many times all others of a tensor, such as the -1e9 of what is masked, would
+# hide the difference of the others.
+FAR = 300
+MOST_ROWS = 2000  # of a loop's result, to be looked for among another's
 PARTS = ("Split", "SplitV", "Unpack")  # operations with several results
 LIKE = 2  # operations that have to follow alike, where one program lacks an operation
+# Operations that put together what a loop makes, and those that order it. TensorFlow 1 gives 0 for
+# the time steps after the end of an example, Keras repeats the last result.
+STACKS = ("TensorArrayGatherV3", "TensorListStack")
+ORDERS = (*FORMS, "ReverseSequence", "ReverseV2", "Transpose")
 INPUTS = ("Placeholder", "IteratorGetNext", "QueueDequeueManyV2", "QueueDequeueV2")
 # What the forward pass begins with. The weights are aligned already; those of TensorFlow 1 are read
 # after the update, if at all.
@@ -116,11 +129,14 @@ class Operations:
     def __init__(self, path: str):
         self.about, values, self.lines = recorder.read_operations(path)
         self.values = [np.asarray(value, np.float64).reshape(-1) for value in values]
+        self.compared = [_without_masks(value) for value in self.values]
         self.shapes = [list(value.shape) for value in values]
-        self.norms = [float(np.linalg.norm(value)) for value in self.values]
+        self.norms = [float(np.linalg.norm(value)) for value in self.compared]
         self.sorted = {}
         self.is_rooted = []  # whether an operation depends on an input or on a variable
+        self.is_weighted = []  # whether it depends on a variable, as logits do and targets do not
         self.is_read = []  # whether it gives a variable, in any form
+        self.is_looped = []  # whether it gives what a loop makes, in any order
         self.users = [[] for _ in self.about]
         for number, operation in enumerate(self.about):
             made, _, called = operation["line"].partition(user_lines.CALLED)
@@ -133,9 +149,15 @@ class Operations:
             is_source = operation["type"] in SOURCES or operation["type"].startswith("Iterator")
             rooted = any(self.is_rooted[other] for other in operation["inputs"])
             self.is_rooted.append(is_source or rooted)
+            is_variable = operation["type"] in VARIABLES and operation["type"] != "Const"
+            weighted = any(self.is_weighted[other] for other in operation["inputs"])
+            self.is_weighted.append(is_variable or weighted)
             is_form = operation["type"] in FORMS and operation["inputs"]
             is_read = is_form and all(self.is_read[other] for other in operation["inputs"])
             self.is_read.append(operation["type"] in VARIABLES or bool(is_read))
+            is_order = operation["type"] in ORDERS
+            looped = is_order and any(self.is_looped[other] for other in operation["inputs"])
+            self.is_looped.append(operation["type"] in STACKS or looped)
             for other in operation["inputs"]:
                 self.users[other].append(number)
         self.count = len(self.about)
@@ -146,22 +168,27 @@ class Operations:
         """Adds what a fused operation computes inside, where the other program may have a line."""
         operation = self.about[number]
         inner = next((INNER[key] for key in INNER if operation["type"].startswith(key)), None)
-        inputs = sorted(operation["inputs"], key=lambda n: self.values[n].size)
+        inputs = sorted(
+            operation["inputs"], key=lambda n: (self.values[n].size, self.is_weighted[n])
+        )
         if not inner or not inputs or len(self.shapes[inputs[-1]]) < 2:
             return
         for value in inner(self.values[inputs[-1]].reshape(self.shapes[inputs[-1]])):
             self.about.append({**operation, "type": INSIDE, "inputs": inputs[-1:]})
             self.values.append(value.reshape(-1))
+            self.compared.append(value.reshape(-1))
             self.shapes.append(list(value.shape))
             self.norms.append(float(np.linalg.norm(value)))
             self.is_rooted.append(True)
             self.is_read.append(False)
+            self.is_weighted.append(True)
+            self.is_looped.append(False)
             self.users[inputs[-1]].append(len(self.about) - 1)
             self.users.append([])
 
     def in_order(self, number: int) -> np.ndarray:
         if number not in self.sorted:
-            self.sorted[number] = np.sort(self.values[number])
+            self.sorted[number] = np.sort(self.compared[number])
         return self.sorted[number]
 
     def is_telling(self, number: int) -> bool:
@@ -226,8 +253,21 @@ class Operations:
             and is_used[number]
             and self.is_rooted[number]
             and self.about[number]["type"] not in (*SOURCES, INSIDE)
+            and (self.shapes[number] or not self.about[number]["type"].startswith("TensorArray"))
             and not self.is_read[number]
         ]
+
+
+def _without_masks(value: np.ndarray) -> np.ndarray:
+    """Returns numbers of which those that mask others are no larger than the others."""
+    sizes = np.abs(value)
+    most = sizes.max(initial=0)
+    if np.isnan(most) or value.dtype.kind != "f":
+        return value
+    masks = sizes >= most * 0.9
+    rest = sizes[~masks].max(initial=0)
+    is_mask = rest > 0 and rest * FAR < most and len(set(np.sign(value[masks]))) == 1
+    return np.where(masks, np.sign(value) * rest, value) if is_mask else value
 
 
 def locate(reference: Operations, candidate: Operations, is_called=False) -> Located | None:
@@ -255,7 +295,7 @@ def _slight(reference: Operations, candidate: Operations) -> Located | None:
     others = reference.apart(back)
     for number in candidate.apart(partners):
         about, value, norm = (
-            each[number] for each in (candidate.about, candidate.values, candidate.norms)
+            each[number] for each in (candidate.about, candidate.compared, candidate.norms)
         )
         inputs = [n for n in about["inputs"] if _type(candidate, n) not in SOURCES]
         agree = [_partner(candidate, n, reference, INPUTS_AGREE) is not None for n in inputs]
@@ -265,7 +305,7 @@ def _slight(reference: Operations, candidate: Operations) -> Located | None:
         if value.size == 1 or about["type"] in AMPLIFY or is_sum_of_larger:
             return None
         for ours in others:
-            theirs = reference.values[ours]
+            theirs = reference.compared[ours]
             is_near = theirs.size == value.size and np.linalg.norm(theirs - value) <= NEAR * norm
             if is_near and _type(reference, ours) == about["type"]:
                 agree = sum(partner is not None for partner in partners[:number])
@@ -346,7 +386,10 @@ def _other_line(
     if ours is None or main is None:
         return None, ""
     if _type(reference, ours) == operation["type"]:
-        return None, ""
+        return _operand(sides, first, ours, back)
+    if called and not is_step and _is_in_other_order(sides, first, ours):
+        kind, shape = operation["type"], candidate.shapes[first]
+        return SourceLine(called, user_lines.text(called), kind, shape, operation["line"]), ""
     idle = candidate.lines.get("idle", {}).get(candidate.about[main]["name"])
     if idle and _is_noise(reference, ours):  # a layer that should draw noise and does nothing
         return SourceLine(idle, user_lines.text(idle)), ""
@@ -360,11 +403,36 @@ def _other_line(
     around = back[inputs[0]] if len(inputs) == 1 else next(iter(known), None)
     if not is_around or around is None or not candidate.about[around]["line"]:
         return None, lacks
-    if not candidate.shapes[around] and len(operation["inputs"]) > 1:
+    if {lacks, operation["type"]} == {"Mean", "Sum"}:
+        return None, lacks  # one reduction stands for both
+    if lacks == "Mul" and not candidate.shapes[around] and len(operation["inputs"]) > 1:
         return None, lacks  # a weight of one of the terms of a sum
     if _type(candidate, around) in PARTS:
         return None, lacks  # it would be computed of one part alone, where that is used
     return _line_beside(candidate, around, first, lacks), lacks
+
+
+def _operand(sides, first: int, ours: int, back: list) -> tuple[SourceLine | None, str]:
+    """Returns the line of a tensor that the reference changes before a product, and the candidate
+    takes as it is, such as a target; and what it lacks. Both operations are of one type."""
+    reference, candidate = sides
+    inputs, taken = reference.about[ours]["inputs"], candidate.about[first]["inputs"]
+    around = back[inputs[0]] if len(inputs) == 1 else None
+    if around not in taken or not candidate.about[around]["line"]:
+        return None, ""
+    size = candidate.values[around].size
+    others = [n for n in taken if n != around and candidate.is_telling(n)]
+    if size == 1 or all(candidate.values[n].size != size for n in others):
+        return None, ""
+    return candidate.line(around, _level_beside(candidate, around, first)), _type(reference, ours)
+
+
+def _is_in_other_order(sides, first: int, ours: int) -> bool:
+    """Says whether the candidate makes later what the reference makes at `ours`, and the reference
+    what the candidate makes at `first`, as where a layer is called before another."""
+    reference, candidate = sides
+    path, theirs = _path(reference, ours), _path(candidate, first)
+    return path[:1] != theirs[:1] and path[0] in theirs[1:] and bool({*theirs[:2]} & {*path[1:]})
 
 
 def _line_beside(side: Operations, number: int, other: int, kind: str) -> SourceLine:
@@ -417,7 +485,7 @@ def _turned(sides, first: int, ours: int, main: int, back: list, close: float):
         return None
     shape = candidate.shapes[main]
     is_alike = len(shape) < 3 or shape == reference.shapes[other]
-    if not is_alike or len(candidate.about[first]["inputs"]) < 2:
+    if not is_alike or len(candidate.about[first]["inputs"]) < 2 or candidate.is_looped[main]:
         return None
     moved = _reordered(candidate, main, reference, close)
     turned = _reordered(reference, other, candidate, close)
@@ -487,14 +555,14 @@ def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
         return True
     # What reaches a layer in its main input, as where that is masked, it is not given beside it.
     main = _given(candidate, first) if main is None else main
-    has = _before(candidate, _last_of_line(candidate, first), main)
+    has = before(candidate, _last_of_line(candidate, first), main)
     its_main = _main_input(reference, ours, back)
     return any(
         _type(reference, number) in INPUTS
         and reference.is_telling(number)
         and back[number] not in has
         and not any(_holds_as(candidate, other, reference.values[number]) for other in has)
-        for number in _before(reference, _last_of_line(reference, ours), its_main)
+        for number in before(reference, _last_of_line(reference, ours), its_main)
     )
 
 
@@ -544,7 +612,7 @@ def _last_of_line(side: Operations, number: int) -> int:
     return max(n for n in range(side.count) if side.about[n]["stack"] == stack)
 
 
-def _before(side: Operations, number: int, without: int | None = None) -> set[int]:
+def before(side: Operations, number: int, without: int | None = None) -> set[int]:
     """Returns the operations that one depends on, also if `without` were not computed."""
     seen, queue = set(), [number]
     while queue:
@@ -572,23 +640,31 @@ def _is_noise(side: Operations, number: int) -> bool:
 def _call(side: Operations, number: int, partners: list, other: Operations, ours) -> int:
     """Returns how many calls outside of an operation's line the mistake is.
 
-    A line in a helper function that other calls reach, too, and whose operations agree there, is
-    right: the call is wrong. Unless it makes another operation than the reference's in every call.
+    A line in a helper function that other calls reach, too, and whose same operation agrees there,
+    is right: the call is wrong. Unless it makes another operation than the reference's in every
+    call.
     """
-    operation = side.about[number]
-    stack, kind = operation["stack"], operation["type"]
-    for level, place in enumerate(stack[:-1]):
-        elsewhere = []
-        for n, found in enumerate(side.about):
-            if partners[n] is not None and side.is_telling(n) and place in found["stack"]:
-                outside = found["stack"][found["stack"].index(place) + 1 :]
-                if outside and outside != stack[level + 1 :]:
-                    elsewhere.append(n)
+    stack, kind = side.about[number]["stack"], _type(side, number)
+    made = {}  # by each line and its calls
+    for n in range(side.count):
+        made.setdefault(tuple(side.about[n]["stack"]), []).append(n)
+    place = made[tuple(stack)].index(number)
+    for level in range(len(stack) - 1):
+        inside, outside = tuple(stack[: level + 1]), tuple(stack[level + 1 :])
+        elsewhere = [
+            numbers[place]
+            for calls, numbers in made.items()
+            if calls[: level + 1] == inside
+            and calls[level + 1 :] not in ((), outside)
+            and place < len(numbers)
+            and partners[numbers[place]] is not None
+            and side.is_telling(numbers[place])
+        ]
         if not elsewhere:
             return level
-        if ours is not None and other.about[ours]["type"] != kind:
-            theirs = [other.about[partners[n]]["type"] for n in elsewhere if _type(side, n) == kind]
-            if other.about[ours]["type"] in theirs:
+        if ours is not None and _type(other, ours) != kind:
+            theirs = [_type(other, partners[n]) for n in elsewhere if _type(side, n) == kind]
+            if _type(other, ours) in theirs:
                 return level
     return len(stack) - 1
 
@@ -628,13 +704,17 @@ def _partner(
 
     `close` is for tensors, `of_numbers` for single numbers.
     """
-    value, norm = side.values[number], side.norms[number]
+    value, norm = side.compared[number], side.norms[number]
     if not value.size or not np.isfinite(norm):
         return None
+    if is_any_order and side.is_looped[number] and side.is_telling(number):
+        for found in range(other.count):
+            if other.is_looped[found] and _has_same_rows(side, number, other, found, close):
+                return found
     if value.size == 1:  # the mean of numbers that differ may differ by less than they
         close = of_numbers or max(close / 10, CLOSE[-1])
     for found in range(len(other.about)):
-        theirs = other.values[found]
+        theirs = other.compared[found]
         if theirs.size != value.size or abs(other.norms[found] - norm) > close * norm + 1e-9:
             continue
         if np.linalg.norm(theirs - value) <= close * norm + 1e-9:
@@ -644,6 +724,25 @@ def _partner(
             if np.linalg.norm(difference) <= close * norm + 1e-9:
                 return found
     return None
+
+
+def _has_same_rows(side, number: int, other, found: int, close: float) -> bool:
+    """Says whether all rows of one result that are not 0 are among those of the other."""
+    shapes = side.shapes[number], other.shapes[found]
+    if len(shapes[0]) != 3 or sorted(shapes[0]) != sorted(shapes[1]):
+        return False
+    if shapes[0][2] != shapes[1][2] or math.prod(shapes[0][:2]) > MOST_ROWS:
+        return False
+    rows = [
+        side.values[number].reshape(-1, shapes[0][2]),
+        other.values[found].reshape(-1, shapes[1][2]),
+    ]
+    for some, all_ in (rows, rows[::-1]):
+        some = some[np.any(some != 0, 1)]
+        apart = np.linalg.norm(some[:, None] - all_[None], axis=2).min(1, initial=np.inf)
+        if len(some) and np.linalg.norm(apart) <= close * np.linalg.norm(some) + 1e-9:
+            return True
+    return False
 
 
 def partner(side: Operations, number: int, other: Operations) -> int | None:
@@ -699,8 +798,17 @@ def of_call(side: Operations, names: list[str]) -> SourceLine | None:
     for about in side.about:
         place = about["called"]
         if place and about["line"] in made and place != side.lines.get("step"):
+            place = about["calls"][passed_on(about["calls"], 0)]
             return SourceLine(place, user_lines.text(place), inside=about["line"])
     return None
+
+
+def passed_on(calls: list[str], at: int) -> int:
+    """Returns the number of the call that decides the mode of a layer: if a line only passes it on,
+    as `layer(h, training=training)` does, it is its caller."""
+    while at + 1 < len(calls) and PASSES_ON.search(user_lines.text(calls[at])):
+        at += 1
+    return at
 
 
 def of_kind(side: Operations, kind: str) -> SourceLine | None:

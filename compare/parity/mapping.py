@@ -44,6 +44,8 @@ class Mapping:
     ----------
     weights : {reference's name: candidate's name}
     transposed : the reference's names of matrices that the candidate holds transposed.
+    reshaped : {reference's name: (its shape, the candidate's)}, where they differ by axes of size
+        1 alone, as a vector does from the kernel of one unit.
     cells : recurrent cells of TensorFlow 1 that the candidate has as Keras's layers. In `weights`,
         the candidate's names of each are joined; see `recurrent.Cell`.
     reset_after : the candidate's weights of GRU layers that no GRUCell can equal.
@@ -58,6 +60,7 @@ class Mapping:
 
     weights: dict[str, str] = field(default_factory=dict)
     transposed: list[str] = field(default_factory=list)
+    reshaped: dict[str, tuple] = field(default_factory=dict)
     cells: list[recurrent.Cell] = field(default_factory=list)
     reset_after: list[str] = field(default_factory=list)
     slots: dict[str, str] = field(default_factory=dict)
@@ -163,6 +166,7 @@ def find(reference: Recording, candidate: Recording, renaming: Callable) -> Mapp
         if len(shape) == 2 and len(turned) == 1:
             _pair(found, left, name, turned[0])
             found.transposed.append(name)
+    _pair_reshaped(found, left, (reference, candidate))
     found.order = weights(reference), weights(candidate)
     found.weights = {n: found.weights[n] for n in found.order[0] if n in found.weights}
     found.alone = left[0], [n for n in found.order[1] if n in copies or n in left[1]]
@@ -175,6 +179,25 @@ def _pair_slots(found, reference, candidate):
     owners = {name: other for name, other in found.weights.items() if name not in fused}
     found.slots = _slots(reference, candidate, owners)
     _pair_averages(found, reference, candidate, owners)
+    every = variables(reference)
+    for name in found.slots:
+        slot = names.slot(name, every)
+        if slot and slot[0] in found.reshaped:
+            found.reshaped[name] = found.reshaped[slot[0]]
+
+
+def _pair_reshaped(found, left, sides):
+    """Pairs in their order weights that differ by axes of size 1, if both programs have as many."""
+    groups = [{}, {}]
+    for group, side, rest in zip(groups, sides, left):
+        for name in rest:
+            sizes = tuple(size for size in _shape(side, name) if size != 1)
+            group.setdefault((sizes, name in trained(side)), []).append(name)
+    for key, ours in groups[0].items():
+        theirs = groups[1].get(key, [])
+        for name, other in zip(ours, theirs if len(theirs) == len(ours) else []):
+            _pair(found, left, name, other)
+            found.reshaped[name] = _shape(sides[0], name), _shape(sides[1], other)
 
 
 def exchange(reference: Recording, candidate: Recording, found: Mapping) -> None:
@@ -182,7 +205,8 @@ def exchange(reference: Recording, candidate: Recording, found: Mapping) -> None
     step. Neither program has to run again, because both start from the same values either way."""
     groups = {}
     for name in found.weights:
-        if name not in found.transposed and "," not in found.weights[name]:
+        is_same_form = name not in found.transposed and name not in found.reshaped
+        if is_same_form and "," not in found.weights[name]:
             groups.setdefault(_start(reference, name), []).append(name)
     exchanged = {}
     for names_ in groups.values():
@@ -198,8 +222,14 @@ def exchange(reference: Recording, candidate: Recording, found: Mapping) -> None
             exchanged.update(chosen)
     if exchanged:
         new = {name: found.weights[other] for name, other in exchanged.items()}
-        found.weights.update(new)
-        _pair_slots(found, reference, candidate)
+        repair(reference, candidate, found, new)
+
+
+def repair(reference: Recording, candidate: Recording, found: Mapping, new: dict) -> None:
+    """Pairs weights anew, by {reference's name: candidate's name}, and what belongs to them."""
+    found.weights.update(new)
+    found.uncertain = [name for name in found.uncertain if name not in new]
+    _pair_slots(found, reference, candidate)
 
 
 def _gradient(recording, name):
@@ -270,6 +300,8 @@ def _along(side, owner, name):
     if len(steps) < 2 or any(value is None for pair in values for value in pair):
         return 0.0
     moved = [(after - before).astype(float) for before, after in values]
+    if np.linalg.norm(moved[1]) <= 1e-6 * np.linalg.norm(values[1][0]):
+        return 0.0  # rounding, as where an average is updated before its weight
     size = np.linalg.norm(moved[0]) * np.linalg.norm(moved[1])
     return float(np.vdot(*moved) / size) if size else 0.0
 
@@ -402,6 +434,9 @@ def initial_values(reference: Recording, mapping: Mapping) -> dict[str, np.ndarr
     }
     split = recurrent.split(values, mapping.cells)
     fused = {name for cell in mapping.cells for name in cell.reference}
+    for name, (_, shape) in mapping.reshaped.items():
+        if name in values:
+            values[name] = values[name].reshape(shape)
     return split | {
         mapping.weights[name]: value.T if name in mapping.transposed else value
         for name, value in values.items()
@@ -423,6 +458,8 @@ def renamed(candidate: Recording, mapping: Mapping) -> Recording:
         return prefix + back.get(stem, CANDIDATE + stem)
 
     def turned(name, value):
+        if _stem(name) in mapping.reshaped:
+            return value.reshape(mapping.reshaped[_stem(name)][0])
         return np.ascontiguousarray(value.T) if _stem(name) in mapping.transposed else value
 
     copy = object.__new__(Recording)
@@ -430,6 +467,9 @@ def renamed(candidate: Recording, mapping: Mapping) -> Recording:
     kept = ("inputs/", "outputs/", "constants/", "evaluation/")
     new = {name: name if name.startswith(kept) else rename(name) for name in candidate.forms}
     copy.forms = {new[name]: form for name, form in candidate.forms.items()}
+    for name in mapping.reshaped:
+        shape = list(mapping.reshaped[name][0])
+        copy.forms[name] = f"{copy.forms[name].partition(' ')[0]} {shape}"
     copy.rows = {
         step: {new[name]: cell for name, cell in row.items()}
         for step, row in candidate.rows.items()

@@ -29,6 +29,7 @@ from compare.parity import (
     predictions,
     recurrent,
     suggestions,
+    usage,
 )
 from compare.parity.envelope import DISTURBANCE, WIDER, Parting, fused_variance, part, shrunk
 from compare.parity.first_difference import DIFFERENT, IDENTICAL
@@ -59,6 +60,7 @@ DRAWS = (
 )
 WIDER_STARTS = "forth", "back"  # files of weights
 GRAPH = "graph"
+MOST_ALIGNED = 3  # times that the alignment is corrected by what the forward passes compute
 WITHIN = "agrees within rounding"
 ENDS = "agrees within rounding, but ends at another step"
 _OLD = re.compile(
@@ -190,6 +192,7 @@ class Runs:
         self.start = [None, None]
         self.compared = None  # (reference, candidate, step), what the verdict is about
         self.is_wide = False
+        self.noise_order = []  # of the candidate's layers; see `usage.noise_order`
         self._operations = None
         self._envelope = None
         self._batches = None
@@ -222,6 +225,8 @@ class Runs:
             chosen = [*self._options, *options]
             if weights:
                 chosen.append(f"--weights={self.path(weights)}")
+            if which == 1 and self.noise_order:
+                chosen.append(f"--noise_order={','.join(map(str, self.noise_order))}")
             if which == 1 and self._batches:
                 chosen.append(f"--batches={self._batches}")
             stranger = self.pair[which]
@@ -347,6 +352,8 @@ class Runs:
         jobs = []
         for which, stranger in enumerate(self.pair):
             path = self.path(f"{stranger.name}_operations")
+            if os.path.exists(path):
+                os.remove(path)
             options = [
                 f"--operations={path}",
                 f"--operations_at={step}",
@@ -450,7 +457,10 @@ def compare(console, what, folder, renaming, settings) -> dict:
     }
     judge = predictions.judge if predict else _judged
     runs.compared = reference, candidate, reference.steps[min(1, len(reference.steps) - 1)]
-    report = {**report, **judge(runs, reference, candidate, found)}
+    judged = judge(runs, reference, candidate, found)
+    if not predict and settings.weights == "reference":
+        judged, candidate = _judged_again(runs, judged, reference, candidate, found)
+    report.update(judged, uncertain=found.uncertain)
     if not predict and report["verdict"] in (IDENTICAL, WITHIN):
         report = _with_evaluation(report, evaluations.judge(runs, reference, candidate, found))
     known = None if "evaluation" in report else suggestions.suggest(report)
@@ -460,6 +470,39 @@ def compare(console, what, folder, renaming, settings) -> dict:
     if getattr(settings, "report", None):
         page.write(settings.report, report, runs, verdict(report, folder))
     return report
+
+
+def _judged_again(runs: Runs, report: dict, reference, candidate, found: Mapping) -> tuple:
+    """Returns what `_judged` says, and the candidate's recording, after the alignment is corrected
+    as often as the operations of both programs show how."""
+    for _ in range(MOST_ALIGNED):
+        aligned = _aligned(runs, report, reference, found)
+        if aligned is None:
+            break
+        candidate = aligned
+        report = _judged(runs, reference, candidate, found)
+    return report, candidate
+
+
+def _aligned(runs: Runs, report: dict, reference: Recording, found: Mapping) -> Recording | None:
+    """Returns the candidate's recording with a better alignment, or None if there is none: where it
+    parts in the first forward pass, both programs' operations show what is used for what."""
+    is_first = report.get("step") == reference.steps[1] and report["loss"]
+    sides = runs.seen_operations() if is_first else None
+    if not sides:
+        return None
+    new = usage.exchanged(sides, found, reference)
+    order = usage.noise_order(sides, runs.noise_order)
+    if not new and order == runs.noise_order:
+        return None
+    runs.noise_order = order
+    found.weights.update(new)
+    np.savez(runs.path("weights"), **mapping.initial_values(reference, found))
+    runs.start[1] = "weights"
+    why = "recording the candidate with another alignment"
+    (candidate,) = runs.run(why, (1, "aligned_again", runs.start[1]))
+    mapping.repair(reference, candidate, found, new)
+    return mapping.renamed(candidate, found)
 
 
 def _with_evaluation(report: dict, evaluated: dict) -> dict:
@@ -476,8 +519,7 @@ def _judged(runs: Runs, reference: Recording, candidate: Recording, found: Mappi
     is_complete = not any(found.alone) and reference.steps[-1] == candidate.steps[-1]
     if is_complete and _same_bits(reference, candidate, steps, [*found.weights, *found.slots]):
         return {"verdict": IDENTICAL}
-    runs.write_starts(reference)
-    envelope = runs.envelope()
+    envelope = list(runs.rounding(reference))
     _check_data(runs.pair[0].title, reference, envelope[1])
     steps = [s for s in steps if all(_has_values(side, s) for side in (reference, candidate))]
     fused = fused_variance(reference, candidate, found, steps)
@@ -620,16 +662,18 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
 
 
 def _in_both(names: list[str], found: Mapping) -> tuple[list[str], list[str]]:
-    """Returns variables by the names of either program. Where one has no counterpart, that of the
-    variable that was created before it shows the place."""
+    """Returns variables by the names of either program. Where one has no counterpart, that of
+    another of the same layer shows the place, or of the variable that was created before it."""
     back = {**found.weights, **found.slots}
     theirs = [n for name in names if name in back for n in recurrent.parts(back[name])]
     if theirs:
         return names, theirs
     for side, pairs in enumerate((back, {other: name for name, other in back.items()})):
         if names[0] in found.alone[side]:
+            scope = names[0].rpartition("/")[0]
             earlier = found.order[side][: found.order[side].index(names[0])]
-            near = [pairs[name] for name in reversed(earlier) if name in pairs][:1]
+            beside = [n for n in found.order[side] if n.rpartition("/")[0] == scope != ""]
+            near = [pairs[name] for name in [*beside, *reversed(earlier)] if name in pairs][:1]
             return (names, near) if side == 0 else (near, names)
     return names, names
 
@@ -643,6 +687,7 @@ def _starts_alike(reference: Recording, candidate: Recording, found: Mapping) ->
     rows = reference.rows[reference.steps[0]], candidate.rows[candidate.steps[0]]
     return (
         not found.transposed
+        and not found.reshaped
         and not found.cells
         and all(
             rows[0].get(name, (0,))[0] == rows[1].get(other, (1,))[0]

@@ -34,6 +34,7 @@ from shared.recorder import (
     Recorder,
     describe,
     of_operation,
+    results,
 )
 from tf1_style.run import predictions
 
@@ -264,7 +265,7 @@ def _watch_runs(recorder, differentiations):
         plain = ("names", "flags", "lines")
         extra = {key: value for key, value in update._asdict().items() if key not in plain}
         forward = _forward(recorder, update, feed_dict)
-        extra["forward"] = [operation.outputs[0] for operation in forward]
+        extra["forward"] = forward
         both = {"fetches": fetches, "extra": extra}
         with _updating(recorder):
             found = run(self, both, feed_dict, options, run_metadata)
@@ -336,7 +337,7 @@ def _predict(recorder, run, session, tensors, given, *options):
     wanted = wanted and not recorder.predicted_operations.is_full
     forward = _forward_of(recorder, ends, feed_dict) if wanted else []
     behind = predictions.behind(tensors, _SOURCES) if evaluation else []
-    extra = {"outputs": tensors, "inputs": origins, "forward": [op.outputs[0] for op in forward]}
+    extra = {"outputs": tensors, "inputs": origins, "forward": forward}
     extra["behind"] = behind
     both = {"fetches": fetches, "extra": extra}
     found = run(both, feed_dict, *options)
@@ -355,28 +356,28 @@ def _predict(recorder, run, session, tensors, given, *options):
 
 
 def _forward(recorder, update, feed_dict):
-    """Returns the operations that the losses depend on, if this step's are to be written."""
+    """Returns the tensors that the losses depend on, if this step's are to be written."""
     if recorder.operations is None or recorder.operations.step != recorder.step:
         return []
     return _forward_of(recorder, update, feed_dict)
 
 
 def _forward_of(recorder, update, feed_dict):
-    """Returns the operations that the losses depend on, and whose values can be fetched."""
+    """Returns the tensors that the losses depend on, and whose values can be fetched."""
     ends = {tensor.op for tensor in update.losses.values()}
     fed = {getattr(key, "op", None) for key in feed_dict or {}}
     every = sorted(_ancestors(ends), key=recorder.place)
     batch = [] if fed or getattr(update, "inputs", None) else _batch(every)
     found = []
-    for operation in every:
-        if operation.outputs and operation.type not in ("Const", "VarHandleOp"):
-            tensor = operation.outputs[0]
+    for tensor in results(every, update.losses.values()):
+        operation = tensor.op
+        if operation.type not in ("Const", "VarHandleOp"):
             is_plain = tensor.dtype.base_dtype in _NUMBERS
             if is_plain and (operation.type != "Placeholder" or operation in fed):
-                found.append(operation)
+                found.append(tensor)
         elif operation in batch:
-            found.append(operation)
-    return [operation for operation in found if not _is_inside_loop(operation)]
+            found.append(tensor)
+    return [tensor for tensor in found if not _is_inside_loop(tensor.op)]
 
 
 def _batch(operations):
@@ -400,9 +401,9 @@ def _is_inside_loop(operation):
     return operation._get_control_flow_context() is not None
 
 
-def _write_operations(recorder, operations, values, graph):
+def _write_operations(recorder, tensors, values, graph):
     _learn_lines(recorder, graph)
-    recorder.operations.write(describe(operations, _line), values)
+    recorder.operations.write(describe(tensors, _line), values)
 
 
 def _learn_lines(recorder, graph):

@@ -254,10 +254,10 @@ class PredictionWatcher:
 
     def hand_over(self, result):
         ends = _in_graph(result)
-        operations = self.watcher.forward(ends, self.file)
-        if not operations:
+        tensors = self.watcher.forward(ends, self.file)
+        if not tensors:
             return
-        described = describe(operations, self.watcher.line)
+        described = describe(tensors, self.watcher.line)
 
         def add(*values):
             sizes = [
@@ -275,7 +275,7 @@ class PredictionWatcher:
                     self.pending.append((described, [np.array(value) for value in values], rows))
             return np.bool_(True)
 
-        done = tf.numpy_function(add, [operation.outputs[0] for operation in operations], tf.bool)
+        done = tf.numpy_function(add, tensors, tf.bool)
         done.set_shape([])
 
     def _collect(self, kind, inputs, attributes, outputs, op_name=None, graph=None):

@@ -43,6 +43,7 @@ from shared.recorder import (
     Recorder,
     describe,
     of_operation,
+    results,
 )
 from tf2_style.run.fed_batches import fed_ticket, replaced
 from tf2_style.run.predictions import PredictionWatcher, operations_before
@@ -409,20 +410,24 @@ class _Watcher:
         batch = _batch(self.eager)
         self.eager = self.traced_back([*batch, *self.eager], tf.nest.flatten(target))
 
-    def traced_back(self, collected, results):
-        """Returns the collected operations that some tensors depend on, and their values."""
-        makers = {id(out): number for number, item in enumerate(collected) for out in item[3]}
-        queue = [makers.get(id(tensor)) for tensor in results]
-        needed = set()
+    def traced_back(self, collected, ends):
+        """Returns the results of collected operations that some tensors depend on, as operations,
+        and their values."""
+        makers = {
+            id(tensor): (number, place)
+            for number, item in enumerate(collected)
+            for place, tensor in enumerate(item[3])
+        }
+        queue, needed = [makers.get(id(tensor)) for tensor in ends], set()
         while queue:
-            number = queue.pop()
-            if number is not None and number not in needed:
-                needed.add(number)
-                queue += [makers.get(id(tensor)) for tensor in collected[number][2]]
-        chosen = [n for n in sorted(needed) if collected[n][3][0].dtype in _NUMBERS]
-        numbers = {number: place for place, number in enumerate(chosen)}
+            made = queue.pop()
+            if made is not None and made not in needed:
+                needed.add(made)
+                queue += [makers.get(id(tensor)) for tensor in collected[made[0]][2]]
+        chosen = [(n, k) for n, k in sorted(needed) if collected[n][3][k].dtype in _NUMBERS]
+        numbers = {made: place for place, made in enumerate(chosen)}
         described, values = [], []
-        for number in chosen:
+        for number, result in chosen:
             kind, name, inputs, outputs, line = collected[number]
             name = f"{name}_{number}"
             self.idle.update(
@@ -431,7 +436,7 @@ class _Watcher:
             places = {numbers.get(makers.get(id(tensor))) for tensor in inputs} - {None}
             about = {"name": name, "type": kind, "line": line, "inputs": sorted(places)}
             described.append(about)
-            values.append(np.asarray(outputs[0]))
+            values.append(np.asarray(outputs[result]))
         return described, values
 
     def layer_line(self):
@@ -739,13 +744,13 @@ class _Watcher:
             result = apply()
         seen = self.seen(names, *given())
         forward = self.forward(seen[0].values())
-        seen.append({str(number): op.outputs[0] for number, op in enumerate(forward)})
+        seen.append({str(number): tensor for number, tensor in enumerate(forward)})
         handed = tf.cond(due, lambda: self._hand_over(seen, forward, made_at), lambda: False)
         self.handed = _graph(), handed
         return result
 
     def forward(self, losses, operations=None):
-        """Returns the operations of a function that the losses depend on, once for each loss.
+        """Returns the tensors of a function that the losses depend on, once for each loss.
 
         Parameters
         ----------
@@ -758,11 +763,9 @@ class _Watcher:
         known.update(map(id, losses))
         found = sorted(operations_before(losses), key=self.recorder.place)
         return [
-            operation
-            for operation in found
-            if operation.outputs
-            and operation.type != "Const"
-            and operation.outputs[0].dtype in _NUMBERS
+            tensor
+            for tensor in results(found, losses)
+            if tensor.op.type != "Const" and tensor.dtype in _NUMBERS
         ]
 
     def line(self, operation):
