@@ -21,6 +21,7 @@ from compare.parity import (
     lines,
     mapping,
     strangers,
+    usage,
 )
 from compare.parity.names import Renaming
 from shared import recorder, trace
@@ -172,6 +173,23 @@ def test_averages_of_weights_in_another_order_than_the_weights(tmp_path):
 def test_a_matrix_may_be_transposed(pair):
     found = pair({"w": numbers(3, 4)}, {"kernel": numbers(4, 3)})
     assert found.weights == {"w": "kernel"} and found.transposed == ["w"]
+
+
+def test_a_vector_may_be_the_kernel_of_one_unit(tmp_path):
+    vector, slot = numbers(5), np.ones(5)
+    sides = [
+        recording(tmp_path / name, {weight: v, of_weight: s}, step(**{weight: v, of_weight: s}))
+        for name, weight, of_weight, v, s in (
+            ("a.npz", "u", "u/Momentum", vector, slot),
+            ("b.npz", "score/kernel", "sgd/score_kernel_momentum", vector[:, None], slot[:, None]),
+        )
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    assert found.weights["u"] == "score/kernel" and found.alone == ([], [])
+    values = mapping.initial_values(sides[0], found)
+    assert values["score/kernel"].shape == (5, 1)
+    candidate = mapping.renamed(sides[1], found)
+    assert candidate.values[1, "u"].shape == (5,) and candidate.forms["u"] == "float32 [5]"
 
 
 CELLS = {
@@ -760,6 +778,9 @@ def test_a_model_that_is_called_twice_in_a_step(tmp_path):
     assert "the momentum (decay)" in cause.texts[0] and cause.place == [name]
     cause = evidence.explain(*sides, found, parting, [sides[0]], twice={name: "new.py:4"})
     assert "called twice" in cause.texts[0] and cause.place == (evidence.AGAIN, [name])
+    parting = envelope.Parting(1, 9.0, {"w": 9.0, name: 9.0})  # and dropout draws other noise
+    cause = evidence.explain(*sides, found, parting, [sides[0]], twice={name: "new.py:4"})
+    assert "called twice" in cause.texts[0]
     side = operations(tmp_path, "new", INPUT)
     side.lines.update(twice={name: "new.py:4"}, variables={name: "new.py:2"})
     located = strangers._locate([side, side], found, cause.place)
@@ -860,6 +881,21 @@ def test_constants_and_optimizers(tmp_path):
 def test_decay_besides_the_gradient(tmp_path):
     found = explained(tmp_path, step(), step(W - np.float32(0.1) * G - np.float32(0.01) * W))
     assert "minus 0.01 times the weight itself, and the gradients agree" in found.texts[0]
+    # A weight that was 0 is its update: twice the update is no decay.
+    moved = [step(-np.float32(rate) * G) for rate in (0.1, 0.2)]
+    found = explained(tmp_path, *moved, start={"w": np.zeros_like(W)})
+    assert "the weight itself" not in found.texts[0]
+
+
+def test_gradients_that_are_a_millionth_larger_are_no_weight_of_the_loss(tmp_path):
+    theirs = step(gradient=G * np.float32(1.00001))
+    sides = [
+        recording(tmp_path / f"{name}.npz", {"w": W}, tensors, loss=loss)
+        for name, tensors, loss in (("a", step(), 1.0), ("b", theirs, 1.00001))
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    cause = evidence.explain(*sides, found, envelope.Parting(1, 9.0, {}), [sides[0]])
+    assert "a weight of the loss" not in cause.texts[0]
 
 
 def test_another_of_two_optimizers(tmp_path):
@@ -1008,6 +1044,51 @@ KERNEL = numbers(5, 5, seed=9)
 PRODUCT = ("MatMul", 2, [0], X @ KERNEL)
 
 
+def test_weights_of_one_shape_that_are_used_in_another_order(pair, tmp_path):
+    """As the shortcut of a block, which one program makes before its layers; its batch norm is
+    made behind it."""
+    kernels = [numbers(5, 4, seed=seed) for seed in (1, 2)]
+    zeros, ones = np.zeros(4, np.float32), np.ones(4, np.float32)
+    ours = {"short/kernel": kernels[0], "short/beta": zeros, "deep/kernel": kernels[1]}
+    ours["deep/gamma"] = ones
+    theirs = {"a/kernel": kernels[0], "a/beta": zeros, "b/kernel": kernels[1], "b/gamma": ones}
+    found = pair(ours, theirs)
+    reference = trace.load(str(tmp_path / "a.npz"))
+    relu = np.maximum(X, 0)
+
+    def side(name, first, second):
+        read = ("ReadVariableOp", 2, [], first), ("ReadVariableOp", 2, [], second)
+        rows = ("Slice", 3, [0], X[:3]), ("Relu", 3, [0], relu)
+        both = ("MatMul", 4, [1, 3], X[:3] @ first), ("MatMul", 5, [2, 4], relu @ second)
+        return operations(tmp_path, name, INPUT, *read, *rows, *both)
+
+    same = side("old", *kernels), side("same", *kernels)
+    assert usage.exchanged(same, found, reference) == {}
+    other = side("old", *kernels), side("new", *kernels[::-1])
+    assert usage.exchanged(other, found, reference) == {
+        "short/kernel": "b/kernel",
+        "deep/kernel": "a/kernel",
+    }
+
+
+def test_layers_that_draw_noise_in_another_order(tmp_path):
+    drawn = [recorder.noise(0, number, (6, 5)) for number in (0, 1)]
+    tensors = X, np.tanh(X)
+
+    def side(name, order):
+        rows = [INPUT, ("Tanh", 2, [0], np.tanh(X))]
+        for layer, number in enumerate(order):
+            rows.append(("PyFunc", 3, [], drawn[number]))
+            kept = np.where(drawn[number] > 0.5, tensors[layer], 0)
+            rows.append(("SelectV2", 3, [layer, len(rows) - 1], kept))
+        return operations(tmp_path, name, *rows)
+
+    assert usage.noise_order([side("old", [0, 1]), side("same", [0, 1])], []) == []
+    assert usage.noise_order([side("old", [0, 1]), side("new", [1, 0])], []) == [1, 0]
+    corrected = side("corrected", [0, 1])
+    assert usage.noise_order([side("old", [0, 1]), corrected], [1, 0]) == [1, 0]
+
+
 def test_the_first_operation_that_differs(tmp_path):
     relu, tanh = np.maximum(PRODUCT[3], 0), np.tanh(PRODUCT[3])
     old = operations(
@@ -1092,6 +1173,36 @@ def test_the_call_of_a_helper_function(tmp_path, ours, theirs, place, inside):
     assert (found.place, found.inside) == (place, inside)
 
 
+def test_another_operation_of_the_helpers_line_may_agree(tmp_path):
+    """In the other call what stands on the line agrees, too, but not the operation that parts."""
+    sides = []
+    for name, function in (("old", np.tanh), ("new", np.cos)):
+        rows = [INPUT]
+        for line, factor in ((3, 2.0), (4, 3.0)):
+            call = f"9 < {name}.py:{line}"
+            rows.append(("Conv2D", call, [0], function(factor * X)))
+            rows.append(("Exp", call, [0], np.exp(factor * X)))
+        sides.append(operations(tmp_path, name, *rows))
+    assert lines.locate(*sides).candidate.place == "new.py:9"
+
+
+def test_a_layer_that_is_called_before_another(tmp_path):
+    kernel, half = KERNEL, X * 0.5
+    old = operations(
+        tmp_path,
+        "old",
+        INPUT,
+        ("MatMul", 2, [0], X @ kernel),
+        ("Tanh", 2, [1], np.tanh(X @ kernel)),
+        ("Round", 3, [2], np.round(np.tanh(X @ kernel), 1)),
+    )
+    place = CALLED.partition(":")[2]
+    rounded = np.round(half, 1)
+    rows = ("Round", place, [0], rounded), ("MatMul", 9, [1], rounded @ kernel)
+    new = operations(tmp_path, "new", INPUT, *rows, ("Tanh", 9, [2], np.tanh(rounded @ kernel)))
+    assert lines.locate(old, new).candidate.place == "new.py:8"
+
+
 def test_an_operation_that_the_candidate_lacks(tmp_path):
     absolute = np.abs(PRODUCT[3])
     old = operations(
@@ -1155,6 +1266,104 @@ def test_numbers_in_another_order(tmp_path):
     weights = ("Relu", 7, [], kernel)
     new = operations(tmp_path, "new", INPUT, *rows, weights, ("MatMul", 8, [2, 3], turned @ kernel))
     assert lines.locate(old, new).candidate.place == "new.py:5"
+
+
+def test_a_mask_of_large_numbers_hides_no_difference(tmp_path):
+    """A score of -1e9 where a mask is 0 is rounding beside which the other scores would agree."""
+    mask = X > 0
+    scores, other = X @ KERNEL, np.tanh(X) @ KERNEL
+    masked = [np.where(mask, each, -1e9) for each in (scores, other)]
+    old = operations(
+        tmp_path, "old", INPUT, ("MatMul", 2, [0], scores), ("SelectV2", 3, [1], masked[0])
+    )
+    rows = ("Tanh", 5, [0], np.tanh(X)), ("MatMul", 6, [1], other), ("SelectV2", 7, [2], masked[1])
+    new = operations(tmp_path, "new", INPUT, *rows)
+    assert lines.locate(old, new).candidate.place == "new.py:5"
+    again = operations(
+        tmp_path,
+        "again",
+        INPUT,
+        ("MatMul", 2, [0], scores),
+        ("SelectV2", 3, [1], np.where(mask, scores, -np.inf)),
+    )
+    assert lines.locate(old, again) is None
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_what_a_loop_gives_after_the_end_of_an_example(tmp_path, is_reversed):
+    """TensorFlow 1 gives zeros there, Keras the last result: the layers agree, and not what is
+    computed of another order."""
+    made = numbers(4, 3, 5, seed=8)  # [time, example, units]
+    ended, kept = made.copy(), made.copy()
+    ended[2:, 0], kept[2:, 0] = 0, made[1, 0]
+    total = ended.sum(0)
+    wrong = kept[::-1] * np.arange(4.0)[:, None, None]
+    stack = ("TensorArrayGatherV3", 2, [0], ended), ("Sum", 3, [1], total)
+    old = operations(tmp_path, "old", INPUT, *stack)
+    last = ("Mul", 6, [1], wrong) if is_reversed else ("Sum", 6, [1], total)
+    more = [("Sum", 7, [2], wrong.sum(0))] if is_reversed else []
+    new = operations(tmp_path, "new", INPUT, ("TensorListStack", 5, [0], kept), last, *more)
+    found = lines.locate(old, new)
+    assert (found and found.candidate.place) == ("new.py:6" if is_reversed else None)
+
+
+def test_targets_do_not_look_like_logits(tmp_path):
+    """Probabilities of two targets agree, but not the targets, which are 0.08 apart."""
+    target = np.eye(5)[[0, 1, 2, 3, 4, 0]] * 0.9
+    weight = ("ReadVariableOp", 9, [], KERNEL)
+    logits = ("MatMul", 2, [0, 1], X @ KERNEL)
+    shared = INPUT, weight, logits, ("OneHot", 3, [0], target / 0.9)
+    sides = []
+    for name, constant in (("old", 0.02), ("new", 0.1)):
+        smooth = target + constant
+        exponents = np.exp(X @ KERNEL)
+        losses = -(smooth * np.log(exponents / exponents.sum(1, keepdims=True))).sum(1)
+        rows = ("AddV2", 4, [3], smooth), ("SoftmaxCrossEntropyWithLogits", 5, [2, 4], losses)
+        sides.append(operations(tmp_path, name, *shared, *rows))
+    assert lines.locate(*sides).candidate.place == "new.py:4"
+
+
+def test_the_mean_of_a_term_that_is_missing(tmp_path):
+    """The sum of the term lacks it, not the sum of all terms; a weight is lacking in the latter."""
+    data, penalty = ("Placeholder", 1, [], X[:, 0]), ("Sum", 3, [], 0.03127)
+    total = X[:, 0].sum()
+    count = ("Size", 2, [0], 6.0)
+    mean = ("RealDiv", 2, [1, 2], total / 6), ("AddV2", 4, [3, 4], total / 6 + 0.03127)
+    old = operations(
+        tmp_path, "old", data, ("Sum", 2, [0], total), count, mean[0], penalty, mean[1]
+    )
+    new = operations(
+        tmp_path,
+        "new",
+        data,
+        ("Sum", 7, [0], total),
+        ("Sum", 8, [], 0.03127),
+        ("AddV2", 9, [1, 2], total + 0.03127),
+    )
+    assert lines.locate(old, new).candidate.place == "new.py:7"
+
+
+def test_a_target_that_is_not_changed(tmp_path):
+    target, scores = np.eye(5)[[0, 1, 2, 3, 4, 0]], X @ KERNEL
+    shared = INPUT, ("OneHot", 2, [0], target), ("MatMul", 3, [0], scores)
+    smooth = target * 0.9
+    old = operations(
+        tmp_path,
+        "old",
+        *shared,
+        ("Mul", 4, [1], smooth),
+        ("Mul", 5, [2, 3], scores * smooth),
+        ("Sum", 5, [4], (scores * smooth).sum(1)),
+    )
+    new = operations(
+        tmp_path,
+        "new",
+        *shared,
+        ("Mul", 5, [1, 2], scores * target),
+        ("Sum", 5, [3], (scores * target).sum(1)),
+    )
+    found = lines.locate(old, new)
+    assert (found.candidate.place, found.lacks) == ("new.py:2", "Mul")
 
 
 @pytest.mark.parametrize("is_given", [False, True])

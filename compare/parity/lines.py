@@ -557,6 +557,7 @@ def _lacks_input(sides, ours, first: int, main, back: list) -> bool:
     main = _given(candidate, first) if main is None else main
     has = before(candidate, _last_of_line(candidate, first), main)
     its_main = _main_input(reference, ours, back)
+    its_main = _given(reference, ours) if its_main is None else its_main
     return any(
         _type(reference, number) in INPUTS
         and reference.is_telling(number)
@@ -573,9 +574,10 @@ def _takes_other_input(sides, ours, first: int, back: list) -> bool:
         return False
     reference, candidate = sides
     given = [_fed_to_line(side, n) for side, n in ((reference, ours), (candidate, first))]
-    known = {back[number] for number in given[0]}
+    known = {back[number] for number in given[0]} - {None}
+    known = {number for number in known if _type(candidate, number) in INPUTS}
     everywhere = {back[n] for n, about in enumerate(reference.about) if about["type"] in INPUTS}
-    return bool(given[0] and known - {None}) and any(n in everywhere - known for n in given[1])
+    return bool(known) and any(n in everywhere - known for n in given[1])
 
 
 def _fed_to_line(side: Operations, number: int) -> set[int]:
@@ -624,13 +626,14 @@ def before(side: Operations, number: int, without: int | None = None) -> set[int
 
 
 def _holds_as(side: Operations, number: int, given: np.ndarray) -> bool:
-    """Says whether an operation has class numbers one-hot, or lengths as a mask."""
+    """Says whether an operation has class numbers one-hot, or lengths as a mask or as padding."""
     shape = side.shapes[number]
     if len(shape) != 2 or shape[0] != given.size:
         return False
     value = side.values[number].reshape(shape)
-    is_mask = np.isin(value, (0, 1)).all() and np.array_equal(value.sum(1), given)
-    return is_mask or np.array_equal(value.argmax(1), given)
+    is_whole = np.array_equal(value, np.round(value))
+    is_padded = is_whole and np.array_equal((value != 0).sum(1), given)
+    return is_padded or np.array_equal(value.argmax(1), given)
 
 
 def _is_noise(side: Operations, number: int) -> bool:
