@@ -775,7 +775,12 @@ def test_a_model_that_is_called_twice_in_a_step(tmp_path):
     found = mapping.find(*sides, lambda name: None)
     parting = envelope.part(*sides, [sides[0]], [0, 1], found)
     cause = evidence.explain(*sides, found, parting, [sides[0]])
-    assert "the momentum (decay)" in cause.texts[0] and cause.place == [name]
+    assert "the momentum (decay)" in cause.texts[0] and cause.place == (evidence.MOVED, [name])
+    side = operations(tmp_path, "own", INPUT)
+    side.lines.update(moved={name: "own.py:4"}, variables={name: "own.py:2"})
+    assert strangers._locate([side, side], found, cause.place).candidate.place == "own.py:4"
+    side.lines.update(moved={})  # of a layer
+    assert strangers._locate([side, side], found, cause.place).candidate.place == "own.py:2"
     cause = evidence.explain(*sides, found, parting, [sides[0]], twice={name: "new.py:4"})
     assert "called twice" in cause.texts[0] and cause.place == (evidence.AGAIN, [name])
     parting = envelope.Parting(1, 9.0, {"w": 9.0, name: 9.0})  # and dropout draws other noise

@@ -199,6 +199,7 @@ IN_SCHEDULE = "schedule"  # of the optimizer's learning rate
 ASSIGNED, BESIDES = "assigned", "besides the optimizer"
 STOPPED, STOPPED_IN_REFERENCE = "stopped", "stopped in the reference"
 ON_THE_WAY = "on the way"  # the line that stops their gradient, or else calls their layer
+MOVED = "moved"  # the line that assigns them in a forward pass
 AGAIN = "again"  # the line that assigns them a second time in a forward pass
 PENALIZED = "penalized"  # the line that adds a penalty to the loss, where no layer does
 STOPS = STOPPED, STOPPED_IN_REFERENCE
@@ -570,7 +571,7 @@ class Evidence:
         for name in names:
             pair, start = self.both(name), self.value(self.sides[0], name, self.before)
             if pair is None or start is None:
-                return Cause([AVERAGES.format(names=_list(names))], names)
+                return Cause([AVERAGES.format(names=_list(names))], (MOVED, names))
             for side, value in (("candidate", pair[1]), ("reference", pair[0])):
                 if not np.any(value - start):
                     text = STILL.format(names=name, side=side, **_number([name]))
@@ -583,14 +584,14 @@ class Evidence:
             n = n or unbiased(*self.sides, self.before, self.step, names)
             if n:
                 sizes = " and ".join(map(str, sorted(set(n.values()), reverse=True)[:3]))
-                return Cause([UNBIASED.format(n=sizes)], names)
+                return Cause([UNBIASED.format(n=sizes)], (MOVED, names))
         values = [ratio for ratio in ratios.values() if ratio]
         if len(values) == len(ratios) and max(values) / min(values) - 1 < CLOSE:
             factor = float(np.median(values))
             if self.twice and 1 < factor < 2:  # 1 + the momentum
                 return Cause([TWICE.format(factor=factor)], (AGAIN, names))
-            return Cause([MOMENTUM.format(factor=factor)], names)
-        return Cause([AVERAGES.format(names=_list(names))], names)
+            return Cause([MOMENTUM.format(factor=factor)], (MOVED, names))
+        return Cause([AVERAGES.format(names=_list(names))], (MOVED, names))
 
     def averaged_weights(self):
         """Only averages of the weights differ, as those of tf.train.ExponentialMovingAverage."""

@@ -892,6 +892,14 @@ def of_penalty(side: Operations, other: Operations, names: list[str]) -> SourceL
     return side.line(own[-1]) if is_own or not (scalars or is_fit) else made
 
 
+def of_move(side: Operations, names: list[str]) -> SourceLine | None:
+    """Returns the line of the program itself that assigns some variables in a forward pass; without
+    one, that made them."""
+    places = side.lines.get("moved", {})
+    place = next((places[name] for name in names if name in places), "")
+    return _line([place], 0) if place else of_variables(side, names)
+
+
 def of_second_call(side: Operations, names: list[str]) -> SourceLine | None:
     """Returns the line that assigns some variables a second time in a forward pass."""
     places = side.lines.get("twice", {})

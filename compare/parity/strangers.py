@@ -639,6 +639,8 @@ def _locate(sides: list[lines.Operations] | None, found: Mapping, place) -> line
             located = lines.locate(*sides, is_called=True) or lines.Located(None, None)
             located.candidate = lines.of_call(sides[1], names[1]) or located.candidate
             return located
+        if place[0] == evidence.MOVED:
+            return lines.Located(*(lines.of_move(side, n) for side, n in zip(sides, names)))
         if place[0] == evidence.AGAIN:
             ours = lines.of_variables(sides[0], names[0])
             return lines.Located(ours, lines.of_second_call(sides[1], names[1]))

@@ -115,6 +115,7 @@ class _Watcher:
         self.frozen_at = weakref.WeakKeyDictionary()  # layer -> line that sets trainable=False
         self.averaged = weakref.WeakKeyDictionary()  # graph -> {name: the stack that assigns it}
         self.averaged_now = {}  # the same of an eager forward pass
+        self.moved = {}  # {name: line}, of variables of no layer that a forward pass assigns
         self.twice = {}  # {name: line}, of what a forward pass assigns a second time
         self.noise = weakref.WeakKeyDictionary()  # graph -> its NumberedNoise
         self.clipped = {}  # {id of a gradient: what it was clipped to}
@@ -602,8 +603,8 @@ class _Watcher:
         setattr(kind, name, assigned)
 
     def note_average(self, variable):
-        """Notes the line that assigns a variable a second time in a forward pass, as the averages
-        of batch norm where a model is called twice."""
+        """Notes the line that assigns a variable in a forward pass, as the averages of batch norm,
+        and the line that assigns it a second time, as where a model is called twice."""
         name = self.name_of(variable)
         if not name or not (tf.inside_function() or self.has_begun):
             return
@@ -611,6 +612,8 @@ class _Watcher:
         places, before = stack.split(user_lines.FROM), self.averaged_now
         if tf.inside_function():
             before = self.averaged.setdefault(_graph(), {})
+        if not isinstance(self.variables[name](), KerasVariable):
+            self.moved.setdefault(name, places[0])
         if name in before:
             pairs = zip(places, before[name])
             other = next((place for place, known in pairs if place != known), "")
@@ -807,8 +810,9 @@ class _Watcher:
     def write_operations(self, described, values):
         operations = self.recorder.operations
         if operations and described and operations.step == self.recorder.step:
-            more = {"frozen": self.frozen(), "assigned": self.assigned_at, "twice": self.twice}
-            operations.lines.update(variables=self.lines, idle=self.idle, **more, **self.places)
+            more = {"assigned": self.assigned_at, "moved": self.moved, "twice": self.twice}
+            more.update(variables=self.lines, frozen=self.frozen(), idle=self.idle)
+            operations.lines.update(**more, **self.places)
             operations.write(described, values)
 
     def _hand_over(self, seen, forward, made_at):
