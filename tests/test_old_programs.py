@@ -146,6 +146,40 @@ print np.fromstring(found["b"].bytes_list.value[0], "uint8").sum()
     assert (process.stdout, process.stderr) == ("2 ['uvw', 'x']\n44850 363\n", "")
 
 
+@pytest.mark.proof
+def test_a_file_of_tensorflow_in_python_2(tmp_path):
+    """Reads texts, and a picture or a pickle without a word of their being binary."""
+    text = """
+import cPickle, tensorflow as tf
+from tensorflow import gfile
+with tf.gfile.GFile('p', 'w') as f: f.write(cPickle.dumps({'a': [300]}, 2))
+with gfile.FastGFile('p') as f: print cPickle.load(f)
+with tf.gfile.Open('p') as f: print len(f.read()) > 9
+with tf.gfile.GFile('t', 'w') as f: f.write('a,b\\n')
+with tf.gfile.GFile('t') as f: print f.read().split(',')
+"""
+    process = old(tmp_path, text)
+    assert process.stderr == ""
+    assert process.stdout.splitlines() == ["{'a': [300]}", "True", "['a', 'b\\n']"]
+
+
+def test_a_networkx_of_its_time(tmp_path):
+    """Its names are its own, and its files are imported when they are asked for."""
+    package = tmp_path / "site-packages" / "networkx"
+    (package / "readwrite").mkdir(parents=True)
+    (package / "readwrite" / "__init__.py").write_text("")
+    (package / "readwrite" / "json_graph.py").write_text("KEY = 5\n")
+    text = "class Graph:\n    def __init__(self):\n        self.node = {1: {}}\n"
+    text += "    def nodes_iter(self):\n        return iter(self.node)\n"
+    (package / "__init__.py").write_text(text)
+    text = "import networkx as nx\nfrom networkx.readwrite import json_graph\ngraph = nx.Graph()\n"
+    text += "print(graph.node, list(graph.nodes_iter()), json_graph.KEY)\n"
+    (tmp_path / "old.py").write_text(text)
+    path = f"{ROOT}{os.pathsep}{package.parent}"
+    process = run_old("old.py", cwd=tmp_path, PYTHONPATH=path)
+    assert (process.stdout, process.stderr) == ("{1: {}} [1] 5\n", "")
+
+
 def test_python_2_that_its_syntax_does_not_show(tmp_path):
     """The traceback of a program that Python 2 would run ends with the option for it."""
     advice = "tf1_style.run: if the program is Python 2, put --python2 before its name\n"
@@ -154,6 +188,7 @@ def test_python_2_that_its_syntax_does_not_show(tmp_path):
         ("n = {2: 3}.keys()[0]", "'dict_keys' object is not subscriptable"),
         ("n = range(4 / 2)[1] + 1", "'float' object cannot be interpreted as an integer"),
         ("n = len([1] + range(1))", 'can only concatenate list (not "range") to list'),
+        ("n = len(map(int, '3') + [4])", "unsupported operand type(s) for +: 'map' and 'list'"),
     ):
         process = old(tmp_path, f"{text}\nprint(n)\n")
         assert process.stderr.endswith(f"TypeError: {error}\n{advice}")

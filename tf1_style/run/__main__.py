@@ -29,6 +29,7 @@ _RUNNER_LINE = re.compile(rf' +File "(<frozen runpy>|{re.escape(HERE + os.sep)})
 # How Python 3 fails at a program of Python 2 whose syntax does not show it.
 _PYTHON2 = re.compile(
     r"'(map|zip|filter|range|dict_\w+)' (has no len|object (is not subscriptable|has no|does not))"
+    r"|unsupported operand type\(s\) for \+: .*'(map|zip|filter|dict_(keys|values|items))'"
     r"|can only concatenate list \(not \"(map|zip|filter|range|dict_)|'range' and 'list'"
     r"|'float' object cannot be interpreted as an integer|slice indices must be integers"
     r"|no attribute '(has_key|iteritems|iterkeys|itervalues)'"

@@ -268,13 +268,14 @@ def _is_tutorials_input_data(text):
 
 
 def _try(module, name):
-    """Asks for an attribute; raises only Gone."""
+    """Asks for an attribute, or for a file of today's package; raises only Gone."""
     try:
         getattr(module, name)
     except Gone:
         raise
     except AttributeError:
-        pass
+        if hasattr(module, "__path__") and not isinstance(module, Namespace):
+            _module(f"{module.__name__}.{name}")
 
 
 def _find_in(roots, name):

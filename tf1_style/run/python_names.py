@@ -462,6 +462,9 @@ def _pickle(root="pickle"):
     import pickle
 
     def binary(file):
+        if hasattr(file, "_binary_mode"):  # TensorFlow's file
+            file._binary_mode = True
+            vars(file).pop("_prepare_value", None)
         return getattr(file, "buffer", file)
 
     def load(file, *arguments, encoding="latin1", **keywords):
@@ -676,6 +679,9 @@ def _pandas():
 
 def _networkx():
     import networkx
+
+    if hasattr(networkx.Graph, "nodes_iter"):  # a version of its time
+        return {}
 
     def subgraphs(graph, copy=True):
         parts = (graph.subgraph(nodes) for nodes in networkx.connected_components(graph))

@@ -233,6 +233,9 @@ class _Python2(ast.NodeTransformer):
                 keyword.value = _call("__bytes__", node, keyword.value)
         if name in ("append", "extend") and _is_bytes_list(node.func.value):
             node.args = [_call("__bytes__", node, value) for value in node.args]
+        is_file = name in ("GFile", "FastGFile")
+        if is_file or (name == "Open" and ast.unparse(node.func).endswith("gfile.Open")):
+            return _call("__old_file__", node, node)
         if name == "decode":
             text = node.func.value
             return ast.copy_location(
@@ -322,6 +325,13 @@ def _as_text(value):
         return value
 
 
+def _old_file(file):
+    """TensorFlow's file as Python 2 reads it: what is no text comes out as bytes."""
+    if not getattr(file, "_binary_mode", True):
+        file._prepare_value = _as_text
+    return file
+
+
 def _reload(module):
     import importlib
 
@@ -379,6 +389,7 @@ PYTHON2_BUILTINS = {
     "__decode__": _decode,
     "__text__": _as_text,
     "__no_array__": _no_array,
+    "__old_file__": _old_file,
     "__order__": _order,
     "basestring": (str, bytes),
     "file": _open,

@@ -28,6 +28,7 @@ with quiet_import(needs_keras=True):
     from absl import app, flags
     from tensorflow.compat import v1
     from tensorflow.python.client.session import BaseSession
+    from tensorflow.python.data.ops import dataset_ops
     from tensorflow.python.framework import tensor_shape
     from tensorflow.python.util import deprecation
 
@@ -48,6 +49,7 @@ def load():
     """Returns the old program's `tensorflow`."""
     _place_softly(BaseSession)
     _take_floats(tensor_shape.Dimension)
+    _keep_datasets()
     keras2.convolve_by(old_functions.conv2d)
     namespace = modules.Namespace("tensorflow", v1, find)
     names = modules.known(namespace)
@@ -265,6 +267,17 @@ def _place_softly(session):
         initialize(self, target, graph, config)
 
     session.__init__ = place_softly
+
+
+def _keep_datasets():
+    """A data set may be made in another graph than its iterator, which makes it again in its own.
+
+    1.15.5 only warns of it. An Optional has its names of 1.15.5, too.
+    """
+    dataset_ops._ensure_same_dataset_graph = lambda dataset: None
+    optional = v1.data.experimental.Optional
+    optional.none_from_structure = staticmethod(optional.empty)
+    optional.value_structure = property(lambda self: self.element_spec)
 
 
 def _take_floats(dimension):

@@ -3,6 +3,7 @@
 import collections
 import os
 import sys
+import time
 from unittest import mock
 
 import numpy as np
@@ -128,6 +129,7 @@ class Estimator:
         self._engineer = feature_engineering_fn
         self._metrics = None
         self._labels = None
+        self.params = params
         self._estimator = estimator.Estimator(self._spec, model_dir, config, params)
 
     def _spec(self, features, labels, mode, params, config):
@@ -136,6 +138,7 @@ class Estimator:
         labels = self._placeholders(labels)
         if self._engineer is not None:
             features, labels = self._engineer(features, labels)
+        params = params if self.params is None else self.params
         given = {"mode": mode, "params": params, "config": config, "model_dir": self.model_dir}
         taken = function_utils.fn_args(self._model_fn)
         keywords = {key: value for key, value in given.items() if key in taken}
@@ -255,6 +258,16 @@ class Estimator:
             checkpoint_path,
         )
 
+    def get_params(self, deep=True):
+        return {"params": self.params}
+
+    def set_params(self, **params):
+        for key, value in params.items():
+            if key not in self.get_params():
+                raise ValueError(f"Invalid parameter {key} for estimator {type(self).__name__}.")
+            setattr(self, key, value)
+        return self
+
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError(name)
@@ -301,32 +314,56 @@ class Experiment:
         eval_steps=100,
         train_monitors=None,
         eval_hooks=None,
+        local_eval_frequency=None,
+        eval_delay_secs=120,
+        continuous_eval_throttle_secs=60,
+        min_eval_frequency=None,
+        delay_workers_by_global_step=False,
         export_strategies=None,
+        train_steps_per_iteration=None,
         **rest,
     ):
         self.estimator = estimator
         self._hooks = {"train": train_monitors, "eval": eval_hooks}
+        self._delays = (eval_delay_secs, continuous_eval_throttle_secs)
+        self._turn = train_steps_per_iteration
         one = isinstance(export_strategies, utils.ExportStrategy)
         self._exports = [export_strategies] if one else list(export_strategies or ())
         self._inputs = {"train": train_input_fn, "eval": eval_input_fn}
         self._metrics = {} if eval_metrics is None else {"metrics": eval_metrics}
         self._steps = {"train": train_steps, "eval": eval_steps}
 
-    def train(self):
+    def train(self, delay_secs=None):
+        return self._train(max_steps=self.train_steps)
+
+    def _train(self, **steps):
         train, name = getattr(self.estimator, "fit", None), "monitors"
         if train is None:
             train, name = self.estimator.train, "hooks"
         hooks = monitors.replace_monitors_with_hooks(self._hooks["train"], self.estimator)
-        steps = self._steps["train"]
-        return train(input_fn=self._inputs["train"], max_steps=steps, **{name: hooks})
+        return train(input_fn=self._inputs["train"], **{name: hooks}, **steps)
 
-    def evaluate(self):
-        return self.estimator.evaluate(
-            input_fn=self._inputs["eval"],
-            steps=self._steps["eval"],
-            hooks=self._hooks["eval"],
-            **self._metrics,
-        )
+    def evaluate(self, delay_secs=None, name=None):
+        return self._evaluate("eval", name=name)
+
+    def _evaluate(self, data, **keywords):
+        keywords = {"steps": self.eval_steps, **self._metrics, **keywords}
+        hooks = self._hooks["eval"]
+        return self.estimator.evaluate(input_fn=self._inputs[data], hooks=hooks, **keywords)
+
+    def _export(self, found, checkpoint=None):
+        folder = os.path.join(self.estimator.model_dir, "export")
+        return [
+            strategy.export(self.estimator, os.path.join(folder, strategy.name), checkpoint, found)
+            for strategy in self._exports
+        ]
+
+    def _latest(self):
+        return tf.train.latest_checkpoint(self.estimator.model_dir)
+
+    def _is_trained(self, found):
+        step = (found or {}).get("global_step")
+        return bool(step and self.train_steps and step >= self.train_steps)
 
     eval_metrics = property(lambda self: self._metrics.get("metrics"))
     train_steps = property(lambda self: self._steps["train"])
@@ -336,25 +373,85 @@ class Experiment:
         self._hooks["train"] = [*(self._hooks["train"] or ()), *additional_hooks]
 
     def continuous_train_and_eval(self, continuous_eval_predicate_fn=None):
-        return self.train_and_evaluate()
+        """Trains and evaluates in turns until all steps are done or the predicate is false."""
+        goes_on = _predicate(continuous_eval_predicate_fn)
+        turn = 1000 if self.train_steps is None else int(self.train_steps / 10)
+        found = exports = path = None
+        while goes_on(found, path if found else None) and not self._is_trained(found):
+            self._train(steps=turn if self._turn is None else self._turn)
+            path = self._latest()
+            found = self._evaluate("eval", name="one_pass", checkpoint_path=path)
+            exports = self._export(found)
+        return found, exports
+
+    def continuous_eval(
+        self,
+        delay_secs=None,
+        throttle_delay_secs=None,
+        evaluate_checkpoint_only_once=True,
+        continuous_eval_predicate_fn=None,
+        name="continuous",
+    ):
+        """Evaluates each new checkpoint until all steps are done or the predicate is false."""
+        once = evaluate_checkpoint_only_once
+        delays = (delay_secs, throttle_delay_secs)
+        self._watch("eval", name, delays, continuous_eval_predicate_fn, once)
+
+    def continuous_eval_on_train_data(
+        self,
+        delay_secs=None,
+        throttle_delay_secs=None,
+        continuous_eval_predicate_fn=None,
+        name="continuous_on_train_data",
+    ):
+        delays = (delay_secs, throttle_delay_secs)
+        self._watch("train", name, delays, continuous_eval_predicate_fn, True)
+
+    def _watch(self, data, name, delays, predicate, once):
+        goes_on = _predicate(predicate)
+        delay, pause = (own if given is None else given for given, own in zip(delays, self._delays))
+        time.sleep(delay or 0)
+        found = seen = None
+        while goes_on(found, seen) and not self._is_trained(found):
+            start, path = time.time(), self._latest()
+            if path is None or (once and path == seen):
+                found = {}
+            else:
+                found = self._evaluate(data, name=name, checkpoint_path=path) or {}
+                if data == "eval":
+                    self._export(found, path)
+                seen = path
+            time.sleep(max(0, start + pause - time.time()))
 
     def local_run(self):
         return self.train_and_evaluate()
 
     def test(self):
         """Trains and evaluates for a step each; returns the evaluation."""
-        inputs = (self._inputs["train"], self._inputs["eval"])
-        steps = {"train_steps": 1, "eval_steps": 1}
-        one = Experiment(self.estimator, *inputs, self.eval_metrics, **steps)
-        return one.train_and_evaluate()[0]
+        self._train(steps=1)
+        found = self._evaluate("eval", steps=1, name="one_pass")
+        self._export(found)
+        return found
 
     def train_and_evaluate(self):
         self.train()
-        found, folder = self.evaluate(), os.path.join(self.estimator.model_dir, "export")
-        return found, [
-            strategy.export(self.estimator, os.path.join(folder, strategy.name))
-            for strategy in self._exports
-        ]
+        found = self.evaluate()
+        return found, self._export(found)
+
+
+def _predicate(function):
+    """Returns a function of an evaluation and its checkpoint: whether to go on."""
+    from tensorflow.python.util import function_utils
+
+    if function is None:
+        return lambda found, path: True
+    if not callable(function):
+        raise ValueError(  # noqa: TRY004 (as contrib does)
+            "`continuous_eval_predicate_fn` must be a callable, or None."
+        )
+    if "checkpoint_path" in function_utils.fn_args(function):
+        return lambda found, path: function(found, checkpoint_path=path)
+    return lambda found, path: function(found)
 
 
 def run(experiment_fn, output_dir=None, schedule=None, run_config=None, hparams=None):
