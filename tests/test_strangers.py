@@ -990,6 +990,19 @@ def test_a_variable_that_only_the_candidate_trains(tmp_path):
     assert "The reference has no counterpart of v" in cause.texts[0]
 
 
+def test_slots_written_by_hand_are_no_other_shape(tmp_path):
+    """What the candidate lacks is not another shape of its velocities."""
+    both = {"w": W, "v": numbers(6)}
+    sides = [
+        recording(tmp_path / "a.npz", both, {**step(), **both, "gradients/v": numbers(6)}),
+        recording(tmp_path / "b.npz", {"w": W, "Variable": numbers(7)}, step(Variable=numbers(7))),
+    ]
+    found = mapping.find(*sides, lambda name: None)
+    assert found.alone == (["v"], ["Variable"])
+    cause = evidence.explain(*sides, found, envelope.Parting(1, 0.0, {}), [sides[0]])
+    assert cause.texts[0].startswith("The candidate has no counterpart of v")
+
+
 def test_another_forward_pass(tmp_path):
     found = explained(tmp_path, step(), step(gradient=numbers(4, 3, seed=7)), (1.0, 1.3))
     assert found.place == evidence.FORWARD_PASS

@@ -381,14 +381,15 @@ class Evidence:
         if self.found.reset_after:
             text = RESET_AFTER.format(names=_list(self.found.reset_after))
             return Cause([text], self.found.reset_after)
-        for side, other, names in zip(("candidate", "reference"), self.sides, self.found.alone):
-            names = [
-                name for name in names if {name, mapping.CANDIDATE + name} & mapping.trained(other)
-            ]
-            if names and all(self.found.alone):
-                ours, theirs = (_list(side) for side in self.found.alone)
-                has = "have" if len(self.found.alone[0]) > 1 else "has"
-                cells = [_cells(names) for names in self.found.alone]
+        alone = [  # without what a program keeps by the way, such as slots written by hand
+            [name for name in names if {name, mapping.CANDIDATE + name} & mapping.trained(side)]
+            for side, names in zip(self.sides, self.found.alone)
+        ]
+        for side, names in zip(("candidate", "reference"), alone):
+            if all(alone):
+                ours, theirs = (_list(side) for side in alone)
+                has = "have" if len(alone[0]) > 1 else "has"
+                cells = [_cells(names) for names in alone]
                 is_other = all(cells) and cells[0] != cells[1]
                 text = (CELLS if is_other else SHAPES).format(
                     ours=ours, theirs=theirs, has=has, kinds=" / ".join(cells)
