@@ -1274,6 +1274,14 @@ def test_a_loss_that_is_ready_too_early(tmp_path):
     assert (found.reference.place, found.candidate.place) == ("two.py:3", "other.py:5")
 
 
+def test_what_is_computed_for_its_shape_alone_does_not_count(tmp_path):
+    """Keras makes the first step of an eager recurrent layer twice, once for its shape."""
+    old = operations(tmp_path, "old", INPUT, ("Exp", 2, [0], np.exp(X)))
+    rows = ("Tanh", 5, [0], np.tanh(X)), ("ZerosLike", 6, [1], 0 * X), ("Cos", 7, [0], np.cos(X))
+    new = operations(tmp_path, "new", INPUT, *rows)
+    assert lines.locate(old, new).candidate.place == "new.py:7"
+
+
 def test_numbers_in_another_order(tmp_path):
     kernel, turned = numbers(30, 4, seed=3), X.T.reshape(1, -1)
     flat = X.reshape(1, -1)

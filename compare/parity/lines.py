@@ -133,6 +133,7 @@ class Operations:
         self.shapes = [list(value.shape) for value in values]
         self.norms = [float(np.linalg.norm(value)) for value in self.compared]
         self.sorted = {}
+        self.is_taken = []  # whether another operation takes it, if for its shape alone
         self.is_rooted = []  # whether an operation depends on an input or on a variable
         self.is_weighted = []  # whether it depends on a variable, as logits do and targets do not
         self.is_read = []  # whether it gives a variable, in any form
@@ -144,6 +145,9 @@ class Operations:
             operation["line"] = operation["stack"][0]
             operation["calls"] = called.split(user_lines.FROM)  # where a layer is called
             operation["called"] = operation["calls"][0]
+            self.is_taken.append(False)
+            for other in operation["inputs"]:
+                self.is_taken[other] = True
             if operation["type"] in SHAPES:  # it does not depend on the values of its input
                 operation["inputs"] = []
             is_source = operation["type"] in SOURCES or operation["type"].startswith("Iterator")
@@ -235,10 +239,16 @@ class Operations:
         """Returns the operations without a partner on which none with one depends, in order.
 
         Not those of which nothing is computed but the loss is: a loop leaves some in its last step.
+        Nor, in an evaluation, those of which nothing is taken but the shape.
         """
         has_loss = not self.shapes[self.count - 1] if self.count else False
         leads_to_match = [False] * len(self.about)
-        is_used = [not has_loss or not self.shapes[number] for number in range(len(self.about))]
+        is_used = [
+            not self.shapes[number]
+            if has_loss
+            else number >= self.count or not self.is_taken[number]
+            for number in range(len(self.about))
+        ]
         for number in reversed(range(len(self.about))):
             leads_to_match[number] = any(
                 (partners[user] is not None and self.is_telling(user)) or leads_to_match[user]
