@@ -1219,6 +1219,8 @@ def test_a_layer_that_is_called_before_another(tmp_path):
     rows = ("Round", place, [0], rounded), ("MatMul", 9, [1], rounded @ kernel)
     new = operations(tmp_path, "new", INPUT, *rows, ("Tanh", 9, [2], np.tanh(rounded @ kernel)))
     assert lines.locate(old, new).candidate.place == "new.py:8"
+    ends = operations(tmp_path, "ends", INPUT, ("Reshape", 2, [0], X[:3]))  # only another form
+    assert lines.locate(ends, new).candidate.place == "new.py:5"
 
 
 def test_an_operation_that_the_candidate_lacks(tmp_path):

@@ -442,7 +442,8 @@ def _is_in_other_order(sides, first: int, ours: int) -> bool:
     what the candidate makes at `first`, as where a layer is called before another."""
     reference, candidate = sides
     path, theirs = _path(reference, ours), _path(candidate, first)
-    return path[:1] != theirs[:1] and path[0] in theirs[1:] and bool({*theirs[:2]} & {*path[1:]})
+    is_later = path[:1] != theirs[:1] and {*path[:1]} & {*theirs[1:]}
+    return bool(is_later and {*theirs[:2]} & {*path[1:]})
 
 
 def _line_beside(side: Operations, number: int, other: int, kind: str) -> SourceLine:
