@@ -827,6 +827,8 @@ class Evidence:
                 every[name] = start[0], pair[0] - start[0], pair[1] - start[1]
                 _, ours, theirs = every[name]
                 rest, size = np.linalg.norm(theirs - ours), np.linalg.norm(ours) + 1e-30
+                if self.step < self.parting.step:
+                    rest = min(rest, _beside_rounded_rate(ours, theirs))
                 rounding = ROUNDED * np.linalg.norm(pair[0]) + 4 * size * self._apart(name)
                 away[name] = 0.0 if rest <= rounding else rest / size
         most = max(away.values(), default=0.0)
@@ -851,11 +853,36 @@ class Evidence:
                     return None
                 differing, _ = self._different_updates()
                 cause = self._decay(differing) or self._by_hand()
+                if cause and cause.place != IN_SCHEDULE and self._is_new_factor(*parted):
+                    return None
                 if cause:
                     cause.texts[0] += SINCE.format(step=self.step)
                     return cause
         finally:
             self.step, self.before = parted
+
+    def _is_new_factor(self, step, before):
+        """Says whether all updates of a step are one multiple of the reference's, and those of the
+        steps before agree but for a tenth of that, where another rule would differ, too."""
+        moves = self._moves(step, before)
+        factor = None if moves is None else _multiple(*moves)
+        if factor is None or abs(factor - 1) <= CLOSE:
+            return False
+        pairs = itertools.pairwise([s for s in self.sides[0].steps if s <= before])
+        known = [self._moves(s, b) for b, s in pairs]
+        apart = [
+            np.linalg.norm(theirs - ours) / (np.linalg.norm(ours) + 1e-30)
+            for ours, theirs in filter(None, known)
+        ]
+        return bool(apart) and max(apart) < abs(factor - 1) / 10
+
+    def _moves(self, step, before):
+        """Returns both programs' updates of all weights in a step, flat, or None."""
+        pairs = [(self.both(n, before), self.both(n, step)) for n in self.trained]
+        if not pairs or any(start is None or end is None for start, end in pairs):
+            return None
+        rows = [[(end[i] - start[i]).reshape(-1) for start, end in pairs] for i in (0, 1)]
+        return np.concatenate(rows[0]), np.concatenate(rows[1])
 
     def decay(self):
         return self._decay(self._updates())
@@ -917,6 +944,8 @@ class Evidence:
                     is_rate = updates.RATE in how and not names
                     place = IN_CLIPPING if updates.CLIPPED in how else IN_OPTIMIZER
                     text = BY_HAND.format(side=who, names=names, how=how)
+                    if is_rate and self._is_new_factor(self.step, self.before):
+                        text += SCHEDULE.format(step=self.step)
                     return Cause([text], IN_SCHEDULE if is_rate else place)
         return None
 
@@ -973,7 +1002,7 @@ class Evidence:
         """Returns the updates.Step of a side with the gradients of one, or None if one lacks."""
         raw = {name: self.value(differentiates, f"differentiated/{name}", step) for name in names}
         given = {name: self.value(differentiates, f"gradients/{name}", step) for name in names}
-        given = {name: raw[name] if value is None else value for name, value in given.items()}
+        given = _completed(raw, given)
         own = constants(side, step)
         if not own or any(value is None for value in given.values()):
             return None
@@ -1050,6 +1079,29 @@ def _multiple(of: np.ndarray, value: np.ndarray, close: float = CLOSE) -> float 
     factor = float(np.vdot(of, value) / square)
     rest = np.linalg.norm(value - factor * of)
     return factor if factor and rest <= close * np.linalg.norm(value) else None
+
+
+def _beside_rounded_rate(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Returns how far updates are apart but for a factor near 1: a program that computes
+    1 - beta2**t in float32 rounds it that much."""
+    square = np.vdot(ours, ours)
+    factor = float(np.vdot(ours, theirs) / square) if square else np.inf
+    return np.linalg.norm(theirs - factor * ours) if abs(factor - 1) <= updates.NEAR else np.inf
+
+
+def _completed(raw: dict, given: dict) -> dict:
+    """Returns the gradients that an optimizer is given. Those that are not recorded, such as rows
+    of an embedding, are multiplied as all others are, by a clip of their global norm."""
+    pairs = [(raw[name], value) for name, value in given.items()]
+    factors = [_multiple(a, b) for a, b in pairs if a is not None and b is not None and np.any(a)]
+    factor = 1.0
+    if factors and None not in factors and min(factors) > 0:
+        is_one = max(factors) / min(factors) - 1 <= CLOSE
+        factor = float(np.median(factors)) if is_one else 1.0
+    return {
+        name: factor * raw[name] if value is None and raw[name] is not None else value
+        for name, value in given.items()
+    }
 
 
 def _same_numbers(a: np.ndarray, b: np.ndarray) -> bool:

@@ -13,6 +13,8 @@ import numpy as np
 
 EXPLAINED = 0.03  # of the difference, what a change may leave unexplained
 NEAR = 1e-4  # of 1, a factor that may be rounding
+SAME_CLIP = 0.01  # relative difference of gradients up to which two clips are the same
+FEW = 8  # numbers of which a factor of its own for each step is no evidence
 MOST_NUMBERS = 20_000  # of the weights; of larger ones a sample is enough
 # Values of constants between which the best is looked for.
 SHARES = (0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
@@ -220,6 +222,10 @@ def explain(
         if np.isfinite(value).all()
     ]
     least = min((rest for rest, _ in found), default=np.inf)
+    if least > EXPLAINED / 10:
+        value, text = _rates(case)
+        if np.linalg.norm(case.updates - value) / apart < min(least, EXPLAINED) / 10:
+            return f"that of {case.kind}, but {text}"
     return next(text for rest, text in found if rest <= 1.5 * least) if least < EXPLAINED else None
 
 
@@ -298,10 +304,38 @@ class _Case:
             low, high = (low, b) if away(a) <= away(b) else (a, high)
         return (low * high) ** 0.5 if is_logarithmic else (low + high) / 2
 
+    def are_given(self, gradients: list[np.ndarray]) -> bool:
+        """Says whether gradients are those that the rule's own program gives to its optimizer."""
+        return all(
+            np.linalg.norm(g - own) <= SAME_CLIP * np.linalg.norm(own)
+            for g, own in zip(gradients, self.given)
+        )
+
     def factor(self, value: np.ndarray) -> float:
         """Returns by how much `value` has to be multiplied to come nearest to the updates."""
         square = np.vdot(value, value)
         return float(np.vdot(value, self.updates) / square) if square > 0 else 0.0
+
+
+def _rates(case: _Case) -> tuple[np.ndarray, str]:
+    """Returns updates with a factor for each judged step, as of a schedule that is shifted."""
+    made = np.split(case.made(), case.count)
+    moves = np.split(case.updates, case.count)
+    with np.errstate(all="ignore"):
+        factors = [np.vdot(a, b) / np.vdot(a, a) for a, b in zip(made, moves)]
+    if made[0].size < FEW:  # of these any update may be a multiple
+        return np.full(case.updates.shape, np.inf), ""
+    value = np.concatenate([factor * each for factor, each in zip(factors, made)])
+    later = ", ".join(f"{factor:.4g}" for factor in factors[1:])
+    return value, _with_rate(case, factors[0], f" (later {later} times)" * bool(later))
+
+
+def _with_rate(case: _Case, factor: float, also: str = "") -> str:
+    rate = case.steps[-case.count].constants["learning_rate"]
+    text = f"the update is {factor:.6g} {RATE}{also}: the learning rate"
+    if case.kind in ("SGD", "Momentum"):
+        text += " or a factor of the gradients"
+    return f"{text}, as with a rate of {factor * rate:.4g} in place of {rate:.4g}"
 
 
 def _trials(case: _Case) -> Iterator[tuple[np.ndarray, str]]:
@@ -321,9 +355,8 @@ def _changes(case: _Case) -> Iterator[tuple[np.ndarray, str]]:
         before, now = changed[-1]
         yield case.made(Change(rest=("velocity",))), VELOCITY.format(before=before, now=now)
     factor = case.factor(case.made())
-    what = "the learning rate" + " or a factor of the gradients" * (kind in ("SGD", "Momentum"))
     if abs(factor - 1) > NEAR:
-        yield factor * case.made(), f"the update is {factor:.6g} {RATE}: {what}"
+        yield factor * case.made(), _with_rate(case, factor)
     yield case.made(gradients=case.raw), "its gradients are not clipped"
     yield from _constants(case, constants)
     if kind == "Adam":
@@ -384,29 +417,34 @@ def _other_gradients(case):
         yield coupled(value), text
 
     def by_value(x):
-        return case.made(gradients=[np.clip(g, -x, x) for g in case.raw])
+        return [np.clip(g, -x, x) for g in case.raw]
 
     def by_norm(x):
         pairs = zip(case.raw, case.norms)
-        return case.made(gradients=[g * np.minimum(1, x / (n + 1e-30)) for g, n in pairs])
+        return [g * np.minimum(1, x / (n + 1e-30)) for g, n in pairs]
 
     def by_global_norm(x):
         pairs = zip(case.raw, case.all_norms)
-        return case.made(gradients=[g * min(1, x / (n + 1e-30)) for g, n in pairs])
+        return [g * min(1, x / (n + 1e-30)) for g, n in pairs]
 
     def to_global_norm(x):
         pairs = zip(case.raw, case.all_norms)
-        return case.made(gradients=[g * x / (n + 1e-30) for g, n in pairs])
+        return [g * x / (n + 1e-30) for g, n in pairs]
 
     largest = max(np.abs(g).max() for g in case.raw), max(n.max() for n in case.norms)
-    for made, most, text in (
+    for clipped, most, text in (
         (by_value, largest[0], "by value, to"),
         (by_norm, largest[1], "each by its own norm, to"),
         (by_global_norm, max(case.all_norms), "by their global norm, to"),
         (to_global_norm, 100 * max(case.all_norms), "so that small ones grow, too: to a norm of"),
     ):
+
+        def made(x, clipped=clipped):
+            return case.made(gradients=clipped(x))
+
         limit = case.best(made, LIMITS * most, True) if most > 0 else 1.0
-        yield made(limit), f"{CLIPPED} {text} {limit:.4g}"
+        if not case.are_given(clipped(limit)):
+            yield made(limit), f"{CLIPPED} {text} {limit:.4g}"
 
 
 def _other_rules(case: _Case) -> Iterator[tuple[np.ndarray, str]]:
