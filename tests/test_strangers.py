@@ -1103,6 +1103,7 @@ def test_layers_that_draw_noise_in_another_order(tmp_path):
 
     assert usage.noise_order([side("old", [0, 1]), side("same", [0, 1])], []) == []
     assert usage.noise_order([side("old", [0, 1]), side("new", [1, 0])], []) == [1, 0]
+    assert usage.noise_order([side("old", [0, 1]), side("back", [1, 0])], [1, 0]) == []
     corrected = side("corrected", [0, 1])
     assert usage.noise_order([side("old", [0, 1]), corrected], [1, 0]) == [1, 0]
 

@@ -81,8 +81,8 @@ def _uses(side: Operations, starts: dict[str, np.ndarray], single: set[str]) -> 
                 elif inputs and user < side.count:
                     given = max(inputs, key=lambda n: side.values[n].size)
                     before = {read.get(n) for n in lines.before(side, given)} & single
-                    kind = side.about[user]["type"], *map(str, (side.shapes[user],))
-                    found[name] = (*kind, str(side.shapes[given]), *sorted(before))
+                    shapes = str(side.shapes[user]), str(side.shapes[given])
+                    found[name] = (side.about[user]["type"], *shapes, *sorted(before))
     return found
 
 
@@ -120,7 +120,7 @@ def noise_order(sides: list[Operations], present: list[int]) -> list[int]:
     order = [*present, *range(len(present), count)]
     unknown = []
     for number, tensor in tensors[1].items():
-        called = order.index(number) if number in present else number
+        called = present.index(number) if number in present else number
         same = [n for n, other in tensors[0].items() if other == tensor is not None]
         if not same:
             unknown.append(called)
